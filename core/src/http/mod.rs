@@ -1,0 +1,3 @@
+//! HTTP.
+mod body;
+pub use body::{Body, BodyError};

@@ -1,0 +1,371 @@
+//! What a server may ask of the platform it runs on: time, randomness, the network, a store, settings, a log.
+//!
+//! A [`Server`](crate::Server) holds none of this, because on Cloudflare Workers a platform exists only inside a
+//! request. The adapter makes a [`Platform`] and hands it in with each request; handlers reach it through
+//! [`Context`](crate::Context).
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    future::BoxFuture,
+    store::{NoStore, Store},
+};
+
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z, rounded up, which is what stores with a TTL in seconds need:
+    /// an entry may outlive its expiry there, but must not die before it.
+    pub const fn as_secs_ceil(self) -> u64 {
+        self.0.div_ceil(1000)
+    }
+
+    /// This moment and `by` later; the last representable one where that would be past it.
+    pub fn after(self, by: Duration) -> Self {
+        let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// How long after `earlier` this moment is; zero where it is before it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Now, and later. Tests put their own here, so no test sleeps.
+pub trait Clock: Send + Sync {
+    /// The present moment. On Workers it stands still between two I/O operations.
+    fn now(&self) -> Timestamp;
+
+    /// Resolves once `duration` has passed.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Cryptographically secure randomness.
+pub trait Random: Send + Sync {
+    /// Fills `buffer`.
+    ///
+    /// # Errors
+    /// [`RandomError`] where the platform has none to give; callers must stop, never fall back to something weaker.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError>;
+}
+
+/// The platform could not give randomness.
+#[derive(Clone, Copy, Debug)]
+pub struct RandomError;
+
+impl fmt::Display for RandomError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the platform gave no randomness")
+    }
+}
+
+impl std::error::Error for RandomError {}
+
+/// The platform's HTTP client.
+pub trait Fetch: Send + Sync {
+    /// Sends `request` and reads the whole answer, following no redirect.
+    ///
+    /// # Errors
+    /// [`FetchError`] where no answer came; a 4xx or 5xx answer is not an error here.
+    fn fetch(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, FetchError>>;
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// This platform was given no HTTP client.
+    Unavailable,
+    /// The address is not one this platform can ask.
+    Address(String),
+    /// The connection failed or broke; the text is for the log, never for a client.
+    Connection(String),
+    /// The answer was larger than this many bytes.
+    TooLarge(usize),
+    /// No whole answer came within this time.
+    Timeout(Duration),
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable => {
+                f.write_str("this platform has no HTTP client (give `Platform::builder` a `fetch`)")
+            }
+            Self::Address(why) => write!(f, "the address cannot be fetched: {why}"),
+            Self::Connection(why) => write!(f, "the connection failed: {why}"),
+            Self::TooLarge(bytes) => write!(f, "the answer is larger than {bytes} bytes"),
+            Self::Timeout(after) => write!(f, "no answer within {after:?}"),
+        }
+    }
+}
+
+impl std::error::Error for FetchError {}
+
+/// Settings and secrets: environment variables, or a Worker's vars and secrets.
+pub trait Vars: Send + Sync {
+    /// The value of `name`, where it is set.
+    fn var(&self, name: &str) -> Option<String>;
+}
+
+/// How much a log line matters (RFC 5424's words, as the protocol's own log levels).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogLevel {
+    /// For whoever debugs this server.
+    Debug,
+    /// Normal operation worth a line.
+    Info,
+    /// Something is off, and the request was served all the same.
+    Warning,
+    /// A request failed.
+    Error,
+}
+
+impl LogLevel {
+    /// The level's name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Where the server's own log goes: standard error, the Workers console, CloudWatch.
+pub trait Log: Send + Sync {
+    /// Writes one line. `message` never holds a secret.
+    fn log(&self, level: LogLevel, message: &str);
+}
+
+/// Work that goes on after the answer: `waitUntil` and its like.
+pub trait Background: Send + Sync {
+    /// Runs `work` to its end, beside or after the request.
+    fn run(&self, work: BoxFuture<'static, ()>);
+}
+
+/// Who can reach this server, which decides whether the `Host` header is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposure {
+    /// It listens on loopback only, so a `Host` that is not loopback means DNS rebinding and is refused.
+    Loopback,
+    /// It is reachable by name; whoever routes requests to it owns the `Host` header.
+    Public,
+}
+
+/// Everything a server may ask of where it runs. Cloning is cheap.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use edgemcp::{future::BoxFuture, platform::*};
+/// # struct Fixed;
+/// # impl Clock for Fixed {
+/// #     fn now(&self) -> Timestamp { Timestamp::from_millis(0) }
+/// #     fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> { Box::pin(async {}) }
+/// # }
+/// # impl Random for Fixed {
+/// #     fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> { Err(RandomError) }
+/// # }
+/// let platform = Platform::builder(Arc::new(Fixed), Arc::new(Fixed)).build();
+/// assert_eq!(platform.now().as_millis(), 0);
+/// assert!(platform.background().is_none());
+/// ```
+#[derive(Clone)]
+pub struct Platform {
+    shared: Arc<Shared>,
+    background: Option<Arc<dyn Background>>,
+    deadline: Option<Timestamp>,
+}
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    fetch: Arc<dyn Fetch>,
+    store: Arc<dyn Store>,
+    vars: Arc<dyn Vars>,
+    log: Arc<dyn Log>,
+    exposure: Exposure,
+}
+
+impl Platform {
+    /// Starts a platform with the two things none can be without. The rest defaults to "there is none".
+    pub fn builder(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> PlatformBuilder {
+        PlatformBuilder(Shared {
+            clock,
+            random,
+            fetch: Arc::new(Nothing),
+            store: Arc::new(NoStore),
+            vars: Arc::new(Nothing),
+            log: Arc::new(Nothing),
+            exposure: Exposure::Public,
+        })
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Resolves once `duration` has passed.
+    pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.shared.clock.sleep(duration)
+    }
+
+    /// Now and later, to keep.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    /// Cryptographically secure randomness.
+    pub fn random(&self) -> &dyn Random {
+        &*self.shared.random
+    }
+
+    /// The HTTP client.
+    pub fn fetch(&self) -> &dyn Fetch {
+        &*self.shared.fetch
+    }
+
+    /// The external store, shared by all instances where its capabilities say so.
+    pub fn store(&self) -> &dyn Store {
+        &*self.shared.store
+    }
+
+    /// The value of the setting or secret `name`.
+    pub fn var(&self, name: &str) -> Option<String> {
+        self.shared.vars.var(name)
+    }
+
+    /// Writes one line to the server's own log.
+    pub fn log(&self, level: LogLevel, message: &str) {
+        self.shared.log.log(level, message);
+    }
+
+    /// Runs work after the answer, where the platform can.
+    pub fn background(&self) -> Option<&dyn Background> {
+        self.background.as_deref()
+    }
+
+    /// When the platform will cut this request, where it says so.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// Who can reach this server.
+    pub fn exposure(&self) -> Exposure {
+        self.shared.exposure
+    }
+
+    /// The same platform for one request that is cut at `deadline`.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The same platform for one request that can run work after its answer.
+    #[must_use]
+    pub fn with_background(mut self, background: Arc<dyn Background>) -> Self {
+        self.background = Some(background);
+        self
+    }
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform")
+            .field("exposure", &self.shared.exposure)
+            .field("store", &self.shared.store.capabilities())
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts a [`Platform`] together.
+pub struct PlatformBuilder(Shared);
+
+impl PlatformBuilder {
+    /// Sets the HTTP client.
+    #[must_use]
+    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.0.fetch = fetch;
+        self
+    }
+
+    /// Sets the external store.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.0.store = store;
+        self
+    }
+
+    /// Sets where settings and secrets come from.
+    #[must_use]
+    pub fn vars(mut self, vars: Arc<dyn Vars>) -> Self {
+        self.0.vars = vars;
+        self
+    }
+
+    /// Sets where the server's own log goes.
+    #[must_use]
+    pub fn log(mut self, log: Arc<dyn Log>) -> Self {
+        self.0.log = log;
+        self
+    }
+
+    /// Sets who can reach the server; [`Exposure::Public`] unless said otherwise.
+    #[must_use]
+    pub fn exposure(mut self, exposure: Exposure) -> Self {
+        self.0.exposure = exposure;
+        self
+    }
+
+    /// The platform.
+    pub fn build(self) -> Platform {
+        Platform { shared: Arc::new(self.0), background: None, deadline: None }
+    }
+}
+
+impl fmt::Debug for PlatformBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlatformBuilder").finish_non_exhaustive()
+    }
+}
+
+/// What a platform has where it was given nothing.
+struct Nothing;
+
+impl Fetch for Nothing {
+    fn fetch(&self, _: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, FetchError>> {
+        Box::pin(std::future::ready(Err(FetchError::Unavailable)))
+    }
+}
+
+impl Vars for Nothing {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Log for Nothing {
+    fn log(&self, _: LogLevel, _: &str) {}
+}

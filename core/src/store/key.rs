@@ -1,0 +1,151 @@
+//! Names an entry so that every store can spread its load: a partition, and an item within it.
+
+use std::fmt;
+
+/// The longest collection, id or item, in bytes. Workers KV takes keys of 512 bytes in all, after escaping.
+pub const KEY_PART_BYTES_MAX: usize = 128;
+
+/// A part of a key that no store takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyError {
+    part: &'static str,
+    why: String,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} of a key {}", self.part, self.why)
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// The entries that live together: on DynamoDB one partition key, on Workers KV one prefix.
+///
+/// The id spreads a collection over many partitions (a session, a user, a day), since one partition for a whole
+/// collection would cap it at what one partition can take.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition {
+    collection: String,
+    id: String,
+}
+
+impl Partition {
+    /// The partition `id` of `collection`.
+    ///
+    /// # Errors
+    /// [`KeyError`] where a part is empty, longer than [`KEY_PART_BYTES_MAX`], or has a character outside printable
+    /// ASCII or a `/`. Hash or encode outside data before it becomes a key.
+    pub fn new(collection: impl Into<String>, id: impl Into<String>) -> Result<Self, KeyError> {
+        let (collection, id) = (collection.into(), id.into());
+        check("collection", &collection)?;
+        check("id", &id)?;
+        Ok(Self { collection, id })
+    }
+
+    /// What kind of entries these are.
+    pub fn collection(&self) -> &str {
+        &self.collection
+    }
+
+    /// Which of them.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The key of `item` in this partition.
+    ///
+    /// # Errors
+    /// As [`Partition::new`].
+    pub fn item(&self, item: impl Into<String>) -> Result<Key, KeyError> {
+        let item = item.into();
+        check("item", &item)?;
+        Ok(Key { partition: self.clone(), item })
+    }
+}
+
+/// `collection/id`, which no two partitions share, since neither part holds a `/`.
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.collection, self.id)
+    }
+}
+
+/// The name of one entry.
+///
+/// ```
+/// # use edgemcp::store::Key;
+/// let key = Key::new("counters", "calculator", "calls").unwrap();
+/// assert_eq!(key.to_string(), "counters/calculator/calls");
+/// assert!(Key::new("counters", "a/b", "calls").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    partition: Partition,
+    item: String,
+}
+
+impl Key {
+    /// The entry `item` of the partition `id` of `collection`.
+    ///
+    /// # Errors
+    /// As [`Partition::new`].
+    pub fn new(
+        collection: impl Into<String>,
+        id: impl Into<String>,
+        item: impl Into<String>,
+    ) -> Result<Self, KeyError> {
+        Partition::new(collection, id)?.item(item)
+    }
+
+    /// Where the entry lives.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// Its name there.
+    pub fn item(&self) -> &str {
+        &self.item
+    }
+}
+
+/// `collection/id/item`, which no two keys share.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.partition, self.item)
+    }
+}
+
+fn check(part: &'static str, text: &str) -> Result<(), KeyError> {
+    let why = if text.is_empty() {
+        "is empty".to_owned()
+    } else if text.len() > KEY_PART_BYTES_MAX {
+        format!("has {} bytes, more than {KEY_PART_BYTES_MAX}", text.len())
+    } else if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || *c == '/') {
+        format!("has {bad:?}; only printable ASCII without `/` and spaces is taken")
+    } else {
+        return Ok(());
+    };
+    Err(KeyError { part, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_at_the_limit_is_taken_and_one_byte_more_is_not() {
+        assert!(Key::new("c", "i".repeat(KEY_PART_BYTES_MAX), "x").is_ok());
+        let error = Key::new("c", "i".repeat(KEY_PART_BYTES_MAX + 1), "x").unwrap_err();
+        assert_eq!(error.to_string(), "the id of a key has 129 bytes, more than 128");
+    }
+
+    #[test]
+    fn what_could_leave_its_partition_is_no_key() {
+        for bad in ["", "a/b", "a b", "ü", "a\n"] {
+            assert!(Partition::new("c", bad).is_err(), "{bad:?}");
+            assert!(Partition::new(bad, "i").is_err(), "{bad:?}");
+            assert!(Key::new("c", "i", bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A store in this process's memory, for tests and for servers that may forget.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Store, StoreError,
+    StoreErrorKind,
+};
+use crate::{
+    future::BoxFuture,
+    platform::{Clock, Timestamp},
+};
+
+/// The most entries a [`MemoryStore`] holds. A write past it first drops what has expired, then fails.
+pub const MEMORY_ENTRIES_MAX: usize = 100_000;
+
+/// A store in this process's memory: neither durable nor shared, but consistent and atomic.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    entries: Mutex<BTreeMap<Key, Entry>>,
+}
+
+impl MemoryStore {
+    /// An empty store that takes its time from `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, entries: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        // No operation leaves the map half-written, so a panic elsewhere does not spoil it.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(
+        entries: &mut BTreeMap<Key, Entry>,
+        now: Timestamp,
+        operation: &'static str,
+        key: &Key,
+        entry: Entry,
+    ) -> Result<(), StoreError> {
+        if entries.len() >= MEMORY_ENTRIES_MAX && !entries.contains_key(key) {
+            entries.retain(|_, entry| is_live(entry, now));
+            if entries.len() >= MEMORY_ENTRIES_MAX {
+                let detail = format!("the memory store is full ({MEMORY_ENTRIES_MAX} entries)");
+                return Err(StoreError::new(StoreErrorKind::Unavailable, operation, detail));
+            }
+        }
+        entries.insert(key.clone(), entry);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").field("entries", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+fn is_live(entry: &Entry, now: Timestamp) -> bool {
+    entry.expires_at.is_none_or(|end| now < end)
+}
+
+fn live<'a>(entries: &'a BTreeMap<Key, Entry>, key: &Key, now: Timestamp) -> Option<&'a Entry> {
+    entries.get(key).filter(|entry| is_live(entry, now))
+}
+
+fn done<T: Send + 'static>(result: Result<T, StoreError>) -> BoxFuture<'static, Result<T, StoreError>> {
+    Box::pin(std::future::ready(result))
+}
+
+impl Store for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            name: "memory",
+            durable: false,
+            shared: false,
+            consistent: true,
+            atomic: true,
+            watch: false,
+            value_bytes_max: None,
+            ttl_min: None,
+        }
+    }
+
+    fn get<'a>(&'a self, key: &'a Key, _: Consistency) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        done(Ok(live(&self.lock(), key, self.clock.now()).cloned()))
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a Key,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let now = self.clock.now();
+        let entry = Entry { value, expires_at: ttl.map(|ttl| now.after(ttl)) };
+        done(Self::insert(&mut self.lock(), now, "put", key, entry))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.lock().remove(key);
+        done(Ok(()))
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        let now = self.clock.now();
+        done(Ok(self.lock().remove(key).filter(|entry| is_live(entry, now))))
+    }
+
+    fn put_if<'a>(
+        &'a self,
+        key: &'a Key,
+        value: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        let holds = match (&condition, live(&entries, key, now)) {
+            (Condition::Absent, found) => found.is_none(),
+            (Condition::Equals(old), found) => found.is_some_and(|entry| entry.value == *old),
+        };
+        if !holds {
+            return done(Ok(false));
+        }
+        let entry = Entry { value, expires_at: ttl.map(|ttl| now.after(ttl)) };
+        done(Self::insert(&mut entries, now, "put_if", key, entry).map(|()| true))
+    }
+
+    fn increment<'a>(
+        &'a self,
+        key: &'a Key,
+        by: i64,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<'a, Result<i64, StoreError>> {
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        let (count, expires_at) = match live(&entries, key, now) {
+            Some(entry) => (count(&entry.value), entry.expires_at),
+            None => (Some(0), ttl.map(|ttl| now.after(ttl))),
+        };
+        let Some(sum) = count.and_then(|count| count.checked_add(by)) else {
+            let detail = format!("{key} is no counter, or its sum would leave i64");
+            return done(Err(StoreError::new(StoreErrorKind::NotACounter, "increment", detail)));
+        };
+        let entry = Entry { value: sum.to_string().into(), expires_at };
+        done(Self::insert(&mut entries, now, "increment", key, entry).map(|()| sum))
+    }
+
+    fn list<'a>(
+        &'a self,
+        partition: &'a Partition,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        let now = self.clock.now();
+        let limit = limit.clamp(1, LIST_PAGE_MAX);
+        let entries = self.lock();
+        // No item is empty, so the range can start at any name of this partition and be filtered to it.
+        let start = match after.map(|after| partition.item(after)) {
+            Some(Ok(key)) => Bound::Excluded(key),
+            Some(Err(error)) => return done(Err(error.into())),
+            None => match partition.item("!") {
+                Ok(key) => Bound::Included(key),
+                Err(error) => return done(Err(error.into())),
+            },
+        };
+        let mut page = Page::default();
+        let mut rest = entries
+            .range((start, Bound::Unbounded))
+            .take_while(|(key, _)| key.partition() == partition)
+            .filter(|(_, entry)| is_live(entry, now));
+        page.entries
+            .extend(rest.by_ref().take(limit).map(|(key, entry)| (key.item().to_owned(), entry.clone())));
+        if rest.next().is_some() {
+            page.next = page.entries.last().map(|(item, _)| item.clone());
+        }
+        done(Ok(page))
+    }
+}
+
+fn count(value: &[u8]) -> Option<i64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
