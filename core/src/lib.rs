@@ -1,13 +1,67 @@
-//! MCP servers for serverless and edge.
-#![allow(missing_docs)]
+//! MCP servers for serverless and edge: one definition that runs on Cloudflare Workers, AWS Lambda and your machine.
+//!
+//! ```
+//! use edgemcp::prelude::*;
+//!
+//! /// Add two integers.
+//! #[tool]
+//! pub async fn add(/** First addend. */ a: i64, /** Second addend. */ b: i64) -> i64 {
+//!     a + b
+//! }
+//!
+//! pub fn server() -> Server {
+//!     Server::new("calculator", "1.0.0").tool(add::tool())
+//! }
+//! # assert!(server().build().is_ok());
+//! ```
+//!
+//! This crate knows the Model Context Protocol and nothing that runs it: no sockets, no clock, no randomness. A
+//! definition ([`Server`]) is built once into a [`Service`]; an adapter hands it each request together with a
+//! [`Platform`](platform::Platform).
 
+mod arguments;
+pub mod auth;
+mod context;
+mod error;
+mod exchange;
+mod finite;
 pub mod future;
 pub mod http;
+mod inbound;
+pub mod limits;
+mod model;
+mod output;
 pub mod platform;
-pub mod server;
-pub mod service;
+pub mod prelude;
+mod prompt;
+mod resource;
+mod server;
+mod service;
 pub mod stdio;
 pub mod store;
+mod tool;
+mod uri;
+mod version;
+mod wire;
 
-pub use server::{BuildError, Server};
-pub use service::Service;
+pub use edgemcp_macros::{prompt, resource, tool};
+
+pub use self::{
+    arguments::NoArguments,
+    context::Context,
+    error::{Error, ErrorKind, ToolError},
+    model::{Annotations, Content, Icon, PromptMessage, ResourceContents, ResourceLink, Role, Text, Theme},
+    output::{IntoPromptOutput, IntoResourceOutput, IntoToolOutput, Json, ToolOutput},
+    prompt::Prompt,
+    resource::Resource,
+    server::{BuildError, Server},
+    service::Service,
+    tool::Tool,
+    version::{Era, ProtocolVersion},
+};
+
+/// What code made by the attributes names, so that a server's crate need not depend on it.
+#[doc(hidden)]
+pub mod __private {
+    pub use {schemars, serde, serde_json};
+}

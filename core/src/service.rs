@@ -1,22 +1,185 @@
-use crate::{http::Body, platform::Platform};
-use bytes::Bytes;
+//! A server, ready to serve: from an HTTP request to its answer.
 
-pub struct Service {}
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+use crate::{
+    auth::{self, Verifier},
+    exchange::{Exchange, Reply},
+    http::{Body, headers, origin::AllowedOrigins, refusal},
+    inbound::Transport,
+    model::Text,
+    platform::Platform,
+    server::{HttpRoute, Server, tables::Tables},
+};
+
+/// A server, ready to serve. It is built once per process or isolate and shared by all requests.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use edgemcp::{future::BoxFuture, platform::*, prelude::*};
+/// # struct Fixed;
+/// # impl Clock for Fixed {
+/// #     fn now(&self) -> Timestamp { Timestamp::from_millis(0) }
+/// #     fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> { Box::pin(async {}) }
+/// # }
+/// # impl Random for Fixed {
+/// #     fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> { Err(RandomError) }
+/// # }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = Server::new("calculator", "1.0.0").build()?;
+/// let platform = Platform::builder(Arc::new(Fixed), Arc::new(Fixed)).build();
+/// let request = http::Request::post("/mcp")
+///     .header("Content-Type", "application/json")
+///     .body(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.into())?;
+/// let response = service.handle(&platform, request).await;
+/// assert_eq!(response.into_body().as_bytes().unwrap(), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+/// # Ok(()) }
+/// ```
+pub struct Service {
+    pub(crate) tables: Tables,
+    routes: Vec<HttpRoute>,
+    verifier: Option<Arc<dyn Verifier>>,
+    origins: AllowedOrigins,
+    path: Text,
+    body_bytes_max: usize,
+}
+
 impl Service {
-    pub async fn handle(
-        &self,
-        _platform: &Platform,
-        _request: ::http::Request<Bytes>,
-    ) -> ::http::Response<Body> {
-        ::http::Response::new(Body::empty())
+    pub(crate) fn new(mut server: Server) -> Self {
+        Self {
+            routes: std::mem::take(&mut server.routes),
+            verifier: server.verifier.clone(),
+            origins: std::mem::take(&mut server.origins),
+            path: std::mem::take(&mut server.path),
+            body_bytes_max: server.body_bytes_max,
+            tables: Tables::new(server),
+        }
     }
+
+    /// The server's name.
     pub fn name(&self) -> &str {
-        ""
+        &self.tables.who.name
     }
+
+    /// The server's version.
+    pub fn version(&self) -> &str {
+        &self.tables.who.version
+    }
+
+    /// The path of the MCP endpoint.
     pub fn path(&self) -> &str {
-        "/mcp"
+        &self.path
     }
+
+    /// Whether MCP requests are asked for a bearer token.
+    pub fn has_verifier(&self) -> bool {
+        self.verifier.is_some()
+    }
+
+    /// The most bytes a request body may have. An adapter stops reading past it and answers
+    /// [`body_too_large`](Self::body_too_large).
     pub fn body_bytes_max(&self) -> usize {
-        4 << 20
+        self.body_bytes_max
+    }
+
+    /// The answer to a request whose body is larger than [`body_bytes_max`](Self::body_bytes_max): 413.
+    pub fn body_too_large(&self) -> Response<Body> {
+        refusal::body_too_large(self.body_bytes_max)
+    }
+
+    /// Answers an HTTP request. Whatever comes, there is an answer.
+    pub async fn handle(&self, platform: &Platform, request: Request<Bytes>) -> Response<Body> {
+        if request.body().len() > self.body_bytes_max {
+            return self.body_too_large();
+        }
+        let path = request.uri().path();
+        if path == self.path || path.strip_suffix('/').is_some_and(|path| path == self.path) {
+            return self.endpoint(platform, request).await;
+        }
+        let mut here = self.routes.iter().filter(|route| route.path == path).peekable();
+        if here.peek().is_none() {
+            return refusal::not_found(&self.path);
+        }
+        let allowed: Vec<_> = here.clone().map(|route| route.method.as_str()).collect();
+        match here.find(|route| route.method == *request.method()) {
+            Some(route) => (route.handler)(platform.clone(), request).await,
+            None => {
+                let mut response = refusal::text(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    format!("{path} takes {}", allowed.join(", ")),
+                );
+                if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
+                    response.headers_mut().insert(header::ALLOW, allowed);
+                }
+                response
+            }
+        }
+    }
+
+    async fn endpoint(&self, platform: &Platform, request: Request<Bytes>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let caller = match self.origins.check(&parts.headers, &parts.uri, platform.exposure()) {
+            Ok(caller) => caller,
+            Err(refused) => return *refused,
+        };
+        if parts.method == Method::OPTIONS {
+            let mut response = caller.preflight(&parts.headers);
+            caller.admit(&mut response);
+            return response;
+        }
+        let mut response = match self.post(platform, parts, body).await {
+            Ok(response) => response,
+            Err(refused) => *refused,
+        };
+        caller.admit(&mut response);
+        response
+    }
+
+    async fn post(
+        &self,
+        platform: &Platform,
+        parts: http::request::Parts,
+        body: Bytes,
+    ) -> Result<Response<Body>, Box<Response<Body>>> {
+        if parts.method != Method::POST {
+            return Err(Box::new(refusal::method_not_allowed(&parts.method, &self.path)));
+        }
+        if !headers::is_json(&parts.headers) {
+            return Err(Box::new(refusal::unsupported_media_type()));
+        }
+        if !headers::accepts_json(&parts.headers) {
+            return Err(Box::new(refusal::not_acceptable()));
+        }
+        let principal = match &self.verifier {
+            Some(verifier) => Some(auth::authenticate(&**verifier, platform, &parts.headers).await?),
+            None => None,
+        };
+        let headers = Arc::new(parts.headers);
+        let exchange = Exchange {
+            tables: &self.tables,
+            platform,
+            principal,
+            transport: Transport::Http(&headers),
+            headers: &headers,
+        };
+        let Reply { status, body } = exchange.reply(&body).await;
+        let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
+        *response.status_mut() = status;
+        if response.body().as_bytes().is_some_and(|bytes| !bytes.is_empty()) {
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(response)
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name())
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }

@@ -1,1 +1,116 @@
-//! The attributes of edgemcp.
+//! The attributes of edgemcp: sugar over `Tool::new`, `Resource::new` and `Prompt::new`, which are the real API.
+//!
+//! Use them through the crate `edgemcp`, which exports them. An attribute leaves its function as it is, so that a unit
+//! test calls it like any other, and adds a type of the same name with one associated function that gives the builder:
+//! `add::tool()`, `profile::resource()`, `review::prompt()`.
+
+mod arguments;
+mod doc;
+mod errors;
+mod item;
+mod nearest;
+mod options;
+mod prompt;
+mod resource;
+mod shape;
+mod tool;
+mod uri;
+
+use proc_macro::TokenStream;
+
+/// Makes a tool of a function: `add` stays callable, and `add::tool()` is the `Tool` to register.
+///
+/// The function is `fn` or `async fn`, free (no `self`) and not generic. It has two kinds of parameters, in any order:
+///
+/// - the context, at most once: `&Context` or `Context`, known by that name;
+/// - arguments, which is every other parameter: owned types that are `Deserialize` and `JsonSchema`. `Option<T>` may be
+///   left out by the caller. A doc comment on an argument becomes its description in the schema.
+///
+/// What it returns is anything that is `IntoToolOutput`. Its doc comment is what the model reads to choose the tool, so
+/// a tool without one does not compile.
+///
+/// ```ignore
+/// /// Add two integers.
+/// #[tool(read_only)]
+/// pub async fn add(
+///     /// First addend.
+///     a: i64,
+///     #[arg(description = "Second addend.", default = 1, range(min = 0, max = 100))] b: i64,
+/// ) -> i64 {
+///     a + b
+/// }
+/// ```
+///
+/// # Options
+///
+/// | option | meaning | else |
+/// | --- | --- | --- |
+/// | `name = "…"` | the name clients call: 1 to 128 of `A-Z a-z 0-9 _ - .` | the function's name |
+/// | `title = "…"` | what people see | none |
+/// | `description = "…"` | what the model reads | the doc comment |
+/// | `read_only` | changes nothing | not said |
+/// | `destructive = false` | changes, but destroys nothing | not said |
+/// | `idempotent` | twice is as good as once | not said |
+/// | `open_world = false` | reaches nothing outside | not said |
+/// | `tags("a", "b")` | words to choose components by | none |
+///
+/// # Options of an argument: `#[arg(…)]`
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `rename = "…"` | the name in the request and the schema |
+/// | `description = "…"` | instead of the doc comment |
+/// | `default`, `default = …` | the value when it is left out: the type's own, or this one |
+/// | `example = …` | a value to show; may be repeated |
+/// | `length(min = 1, max = 100)`, `length(equal = 2)` | characters of a text, items of a list, entries of a map |
+/// | `range(min = 0, max = 100)` | bounds of a number, both included |
+/// | `pattern = "…"` | a regular expression that a text must match |
+#[proc_macro_attribute]
+pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
+    tool::expand(options.into(), item.into()).into()
+}
+
+/// Makes a resource of a function: `profile` stays callable, and `profile::resource()` is the `Resource` to register.
+///
+/// The URI comes first. One with placeholders (`{user_id}`, RFC 6570 level 1) is a template, and then each placeholder is
+/// a parameter of the same name and each parameter but the context is a placeholder; both are checked by the compiler.
+///
+/// ```ignore
+/// /// What we know about a user.
+/// #[resource("user://{user_id}/profile", mime_type = "application/json")]
+/// pub async fn profile(cx: &Context, user_id: String) -> Result<Json<Profile>, ResourceError> {
+///     …
+/// }
+/// ```
+///
+/// # Options
+///
+/// `name = "…"` (else the function's name), `title = "…"`, `description = "…"` (else the doc comment),
+/// `mime_type = "…"`, `tags("a", "b")`. Parameters take the `#[arg(…)]` of a [`macro@tool`], but for `default`: a URI that
+/// matches always holds every placeholder.
+#[proc_macro_attribute]
+pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
+    resource::expand(options.into(), item.into()).into()
+}
+
+/// Makes a prompt of a function: `review` stays callable, and `review::prompt()` is the `Prompt` to register.
+///
+/// Parameters are as for a [`macro@tool`]. Clients send every argument of a prompt as text; it is read into the type of
+/// the parameter.
+///
+/// ```ignore
+/// /// Review a piece of code.
+/// #[prompt]
+/// pub fn review(/** The code. */ code: String, /** What to look at. */ focus: Option<String>) -> String {
+///     format!("Review this code:\n\n{code}")
+/// }
+/// ```
+///
+/// # Options
+///
+/// `name = "…"` (else the function's name), `title = "…"`, `description = "…"` (else the doc comment),
+/// `tags("a", "b")`.
+#[proc_macro_attribute]
+pub fn prompt(options: TokenStream, item: TokenStream) -> TokenStream {
+    prompt::expand(options.into(), item.into()).into()
+}

@@ -1,3 +1,8 @@
-//! HTTP.
+//! What HTTP asks of an MCP endpoint, before any message is read.
+
 mod body;
-pub use body::{Body, BodyError};
+pub(crate) mod headers;
+pub(crate) mod origin;
+pub(crate) mod refusal;
+
+pub use self::body::{Body, BodyError};

@@ -1,28 +1,242 @@
-use crate::Service;
-use crate::{future::MaybeSend, http::Body, platform::Platform};
-use bytes::Bytes;
+//! The definition of a server: what it is called and what it has.
+//!
+//! A definition holds no platform and does no I/O, so `pub fn server() -> Server` at module level runs anywhere; an
+//! entry point builds it once into a [`Service`](crate::Service).
 
-pub struct Server {}
-#[derive(Debug)]
-pub struct BuildError(String);
-impl std::fmt::Display for BuildError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
+mod check;
+pub(crate) mod tables;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+
+pub use self::check::BuildError;
+use crate::{
+    auth::Verifier,
+    future::{BoxFuture, MaybeSend},
+    http::{Body, origin::AllowedOrigins},
+    limits::BODY_BYTES_MAX,
+    model::{Icon, Implementation, Text},
+    platform::Platform,
+    prompt::Prompt,
+    resource::Resource,
+    service::Service,
+    tool::Tool,
+};
+
+/// How long clients may keep the lists and the discovery of a server, unless it says otherwise.
+const LIST_TTL: Duration = Duration::from_secs(300);
+
+pub(crate) type RouteHandler =
+    dyn Fn(Platform, Request<Bytes>) -> BoxFuture<'static, Response<Body>> + Send + Sync;
+
+/// A plain HTTP route beside the MCP endpoint.
+pub(crate) struct HttpRoute {
+    pub(crate) method: Method,
+    pub(crate) path: Text,
+    pub(crate) handler: Box<RouteHandler>,
 }
-impl std::error::Error for BuildError {}
+
+/// The definition of a server.
+///
+/// ```
+/// use edgemcp::prelude::*;
+///
+/// /// Add two integers.
+/// #[tool]
+/// pub async fn add(/** First addend. */ a: i64, /** Second addend. */ b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// pub fn server() -> Server {
+///     Server::new("calculator", env!("CARGO_PKG_VERSION")).tool(add::tool())
+/// }
+///
+/// assert!(server().build().is_ok());
+/// ```
+pub struct Server {
+    pub(crate) who: Implementation,
+    pub(crate) instructions: Option<Text>,
+    pub(crate) tools: Vec<Tool>,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) prompts: Vec<Prompt>,
+    pub(crate) routes: Vec<HttpRoute>,
+    pub(crate) verifier: Option<Arc<dyn Verifier>>,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) path: Text,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) list_ttl: Duration,
+}
+
 impl Server {
-    pub fn new(_name: impl Into<String>, _version: impl Into<String>) -> Self {
-        Self {}
+    /// A server with nothing in it yet.
+    pub fn new(name: impl Into<Text>, version: impl Into<Text>) -> Self {
+        Self {
+            who: Implementation {
+                name: name.into(),
+                version: version.into(),
+                title: None,
+                description: None,
+                website_url: None,
+                icons: Vec::new(),
+            },
+            instructions: None,
+            tools: Vec::new(),
+            resources: Vec::new(),
+            prompts: Vec::new(),
+            routes: Vec::new(),
+            verifier: None,
+            origins: AllowedOrigins::default(),
+            path: Text::Borrowed("/mcp"),
+            body_bytes_max: BODY_BYTES_MAX,
+            list_ttl: LIST_TTL,
+        }
     }
-    pub fn route<F, R>(self, _method: ::http::Method, _path: &str, _handler: F) -> Self
-    where
-        F: Fn(Platform, ::http::Request<Bytes>) -> R + Send + Sync + 'static,
-        R: Future<Output = ::http::Response<Body>> + MaybeSend + 'static,
-    {
+
+    /// Sets the name people see.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<Text>) -> Self {
+        self.who.title = Some(title.into());
         self
     }
+
+    /// Sets what the server is, for people.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.who.description = Some(description.into());
+        self
+    }
+
+    /// Sets how to use the server, for the model.
+    #[must_use]
+    pub fn instructions(mut self, instructions: impl Into<Text>) -> Self {
+        self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// Sets the server's website.
+    #[must_use]
+    pub fn website_url(mut self, url: impl Into<Text>) -> Self {
+        self.who.website_url = Some(url.into());
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.who.icons.push(icon);
+        self
+    }
+
+    /// Adds a tool.
+    #[must_use]
+    pub fn tool(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// Adds a resource or a resource template.
+    #[must_use]
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Adds a prompt.
+    #[must_use]
+    pub fn prompt(mut self, prompt: Prompt) -> Self {
+        self.prompts.push(prompt);
+        self
+    }
+
+    /// Adds a plain HTTP route beside the MCP endpoint, such as `/health`. The path is matched whole. No verifier
+    /// and no origin rule guards it: it is the handler's own.
+    ///
+    /// ```
+    /// # use edgemcp::{Server, http::Body};
+    /// let server = Server::new("calculator", "1.0.0").route(http::Method::GET, "/health", |_platform, _request| async {
+    ///     http::Response::new(Body::from("ok"))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn route<F, Fut>(mut self, method: Method, path: impl Into<Text>, handler: F) -> Self
+    where
+        F: Fn(Platform, Request<Bytes>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response<Body>> + MaybeSend + 'static,
+    {
+        let handler = Box::new(move |platform, request| -> BoxFuture<'static, _> {
+            Box::pin(handler(platform, request))
+        });
+        self.routes.push(HttpRoute { method, path: path.into(), handler });
+        self
+    }
+
+    /// Asks every MCP request for a bearer token that `verifier` takes. Without one, everybody may call.
+    #[must_use]
+    pub fn verifier(mut self, verifier: impl Verifier + 'static) -> Self {
+        self.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// Lets pages of `origin` (such as `https://app.example`) call the server from a browser. Programs need no such
+    /// leave; pages served from loopback have it while the server is asked for by a loopback name.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.named.push(origin.into());
+        self
+    }
+
+    /// Lets every page call the server from a browser. Only for a server that shows everybody the same and changes
+    /// nothing, or whose verifier takes no cookies; behind a firewall it opens the server to every page its users
+    /// visit.
+    #[must_use]
+    pub fn allow_any_origin(mut self) -> Self {
+        self.origins.any = true;
+        self
+    }
+
+    /// Sets the path of the MCP endpoint; `/mcp` unless said otherwise.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<Text>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Sets the most bytes a request may have; [`BODY_BYTES_MAX`] unless said otherwise.
+    #[must_use]
+    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = bytes;
+        self
+    }
+
+    /// Sets how long clients may keep lists and discovery (2026-07-28, server/utilities/caching); 300 s unless said
+    /// otherwise.
+    #[must_use]
+    pub fn list_ttl(mut self, ttl: Duration) -> Self {
+        self.list_ttl = ttl;
+        self
+    }
+
+    /// Checks the definition and makes it ready to serve. Adapters call this once.
+    ///
+    /// # Errors
+    /// [`BuildError`] with everything that is wrong, each with its way out: two tools of one name, a URI without
+    /// scheme, a placeholder that is no parameter, …
     pub fn build(self) -> Result<Service, BuildError> {
-        Ok(Service {})
+        check::check(&self)?;
+        Ok(Service::new(self))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("name", &self.who.name)
+            .field("version", &self.who.version)
+            .field("tools", &self.tools.len())
+            .field("resources", &self.resources.len())
+            .field("prompts", &self.prompts.len())
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,371 @@
+//! Makes a type of the arguments of a function, so that one derive reads them and one describes them.
+
+use crate::{
+    doc::{self, Text},
+    errors::Errors,
+    item::{self, Kind},
+    options::{self, Setting},
+    shape::{self, Shape},
+};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Expr, Lit, LitStr, Meta, Pat, PatType, Type, UnOp};
+
+const KNOWN: [&str; 7] = ["rename", "description", "default", "example", "length", "range", "pattern"];
+
+/// The arguments of a function, in its order.
+#[derive(Default)]
+pub(crate) struct Arguments(Vec<Argument>);
+
+/// One argument.
+pub(crate) struct Argument {
+    pub(crate) ident: Ident,
+    /// What clients call it.
+    pub(crate) name: String,
+    pub(crate) has_default: bool,
+    ty: Type,
+    description: Option<Text>,
+    rename: Option<LitStr>,
+    default: Option<Expr>,
+    examples: Vec<Expr>,
+    /// Keywords of JSON Schema and their values.
+    keywords: Vec<(&'static str, TokenStream)>,
+}
+
+impl Arguments {
+    /// Adds one, unless its name is taken.
+    pub(crate) fn push(&mut self, argument: Argument, errors: &mut Errors) {
+        if self.0.iter().any(|earlier| earlier.name == argument.name) {
+            let span = argument.rename.as_ref().map_or_else(|| argument.ident.span(), LitStr::span);
+            errors.at(span, format_args!("two arguments are named `{}`: rename one", argument.name));
+        }
+        self.0.push(argument);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Argument> {
+        self.0.iter()
+    }
+
+    /// The type that a handler takes.
+    pub(crate) fn type_name(&self) -> TokenStream {
+        // Items have no hygiene: the name must be one that no type of the user's has.
+        if self.is_empty() { quote!(::edgemcp::NoArguments) } else { quote!(__Arguments) }
+    }
+}
+
+/// The type and the functions that give its defaults; nothing where there are no arguments.
+impl ToTokens for Arguments {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        if self.is_empty() {
+            return;
+        }
+        let name = self.type_name();
+        let default_name = |index: usize| format_ident!("__default_{index}");
+        let defaults = self.0.iter().enumerate().filter_map(|(index, argument)| {
+            let (value, ty, function) = (argument.default.as_ref()?, &argument.ty, default_name(index));
+            let value = match options::string(value) {
+                Some(text) => quote!(::core::convert::Into::into(#text)),
+                None => value.to_token_stream(),
+            };
+            Some(quote!(fn #function() -> #ty { #value }))
+        });
+        let fields = self.0.iter().enumerate().map(|(index, argument)| {
+            let Argument { ident, ty, rename, description, examples, .. } = argument;
+            let default = argument.has_default.then(|| match &argument.default {
+                Some(_) => {
+                    let function = default_name(index).to_string();
+                    quote!(#[serde(default = #function)])
+                }
+                None => quote!(#[serde(default)]),
+            });
+            let rename = rename.iter();
+            let description = description.iter();
+            // schemars takes a lone string for the path of a function.
+            let examples = examples.iter().map(|example| match options::string(example) {
+                Some(text) => quote!(&#text),
+                None => example.to_token_stream(),
+            });
+            // `extend`, because `length(…)` and its like do nothing for a type that is described elsewhere (`$ref`).
+            let keywords = argument.keywords.iter().map(|(keyword, value)| quote!(#keyword = #value));
+            quote! {
+                #default
+                #(#[serde(rename = #rename)])*
+                #(#[schemars(description = #description)])*
+                #(#[schemars(example = #examples)])*
+                #(#[schemars(extend(#keywords))])*
+                #ident: #ty
+            }
+        });
+        tokens.extend(quote! {
+            #(#defaults)*
+            #[derive(::edgemcp::__private::serde::Deserialize, ::edgemcp::__private::schemars::JsonSchema)]
+            #[serde(crate = "::edgemcp::__private::serde", deny_unknown_fields, rename = "arguments")]
+            #[schemars(crate = "::edgemcp::__private::schemars")]
+            #[allow(deprecated, non_snake_case)]
+            struct #name { #(#fields),* }
+        });
+    }
+}
+
+impl Argument {
+    /// Reads a parameter that is not the context.
+    pub(crate) fn read(kind: Kind, input: &PatType, errors: &mut Errors) -> Option<Self> {
+        let ident = name(input, errors);
+        check_type(kind, ident.as_ref(), &input.ty, errors);
+        let settings = settings(input, errors);
+        let ident = ident?;
+        let text = ident.to_string();
+        let mut argument = Self {
+            name: text.strip_prefix("r#").unwrap_or(&text).to_owned(),
+            ident,
+            has_default: false,
+            ty: (*input.ty).clone(),
+            description: doc::text(&input.attrs),
+            rename: None,
+            default: None,
+            examples: Vec::new(),
+            keywords: Vec::new(),
+        };
+        for setting in settings {
+            argument.set(&setting, errors);
+        }
+        Some(argument)
+    }
+
+    fn set(&mut self, setting: &Setting, errors: &mut Errors) {
+        match setting.key.as_str() {
+            "rename" => {
+                self.rename = setting.literal(errors);
+                if let Some(rename) = &self.rename {
+                    self.name = rename.value();
+                }
+            }
+            "description" => {
+                if let Some(text) = setting.text(errors) {
+                    self.description = Some(text);
+                }
+            }
+            "default" => {
+                self.has_default = true;
+                if !setting.is_bare() {
+                    self.default = setting.value("default = …", errors).cloned();
+                }
+            }
+            "example" => self.examples.extend(setting.value("example = …", errors).cloned()),
+            "length" => self.constrain_length(setting, errors),
+            "range" => self.constrain_range(setting, errors),
+            "pattern" => self.constrain_pattern(setting, errors),
+            _ => setting.unknown("#[arg]", &KNOWN, errors),
+        }
+    }
+
+    fn constrain_length(&mut self, setting: &Setting, errors: &mut Errors) {
+        let text = ("minLength", "maxLength");
+        let list = ("minItems", "maxItems");
+        let map = ("minProperties", "maxProperties");
+        let keywords = match shape::shape(&self.ty) {
+            Shape::Text => vec![text],
+            Shape::List => vec![list],
+            Shape::Map => vec![map],
+            // A keyword says nothing about other kinds of JSON, so a type that may be any of them gets all three.
+            Shape::Other => vec![text, list, map],
+            Shape::Number => {
+                return self.misplaced(setting, "texts, lists and maps", ": use `range(…)`", errors);
+            }
+            Shape::Boolean => return self.misplaced(setting, "texts, lists and maps", ": remove it", errors),
+        };
+        let Some(Bounds { min, max }) = bounds(setting, "length(min = 1, max = 100)", true, errors) else {
+            return;
+        };
+        for (min_keyword, max_keyword) in keywords {
+            self.keywords.extend(min.iter().map(|min| (min_keyword, min.to_token_stream())));
+            self.keywords.extend(max.iter().map(|max| (max_keyword, max.to_token_stream())));
+        }
+    }
+
+    fn constrain_range(&mut self, setting: &Setting, errors: &mut Errors) {
+        match shape::shape(&self.ty) {
+            Shape::Number | Shape::Other => {}
+            Shape::Boolean => return self.misplaced(setting, "numbers", ": remove it", errors),
+            _ => return self.misplaced(setting, "numbers", ": use `length(…)`", errors),
+        }
+        let Some(Bounds { min, max }) = bounds(setting, "range(min = 0, max = 100)", false, errors) else {
+            return;
+        };
+        self.keywords.extend(min.map(|min| ("minimum", min.into_token_stream())));
+        self.keywords.extend(max.map(|max| ("maximum", max.into_token_stream())));
+    }
+
+    fn constrain_pattern(&mut self, setting: &Setting, errors: &mut Errors) {
+        if !matches!(shape::shape(&self.ty), Shape::Text | Shape::Other) {
+            return self.misplaced(setting, "texts", ": remove it", errors);
+        }
+        if let Some(text) = setting.text(errors) {
+            self.keywords.push(("pattern", text.into_token_stream()));
+        }
+    }
+
+    fn misplaced(&self, setting: &Setting, for_what: &str, way_out: &str, errors: &mut Errors) {
+        let (key, name, ty) = (&setting.key, &self.name, shape::print(&self.ty));
+        errors.at(setting.span(), format_args!("`{key}` is for {for_what}, and `{name}` is `{ty}`{way_out}"));
+    }
+}
+
+/// The name of a parameter, which is what clients send.
+fn name(input: &PatType, errors: &mut Errors) -> Option<Ident> {
+    match input.pat.as_ref() {
+        Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => return Some(pat.ident.clone()),
+        Pat::Ident(pat) => {
+            let name = &pat.ident;
+            errors.on(
+                pat,
+                format_args!("an argument is a plain name: write `{name}`, and the rest inside the function"),
+            );
+        }
+        Pat::Wild(pat) => {
+            errors.on(pat, "an argument needs a name, because clients send it by name: write `_name`");
+        }
+        pat => errors.on(
+            pat,
+            "an argument needs one name, because clients send it by name: take it apart inside the function",
+        ),
+    }
+    None
+}
+
+fn check_type(kind: Kind, ident: Option<&Ident>, ty: &Type, errors: &mut Errors) {
+    let name = ident.map(|ident| format!(" `{ident}`")).unwrap_or_default();
+    if shape::is_several(ty) {
+        let noun = kind.noun();
+        errors.on(
+            ty,
+            format_args!(
+                "argument{name} has no type of its own: a {noun} cannot be generic, so name the type"
+            ),
+        );
+    } else if let Some(owned) = shape::owned(ty) {
+        let owned = shape::print(&owned);
+        let hint = match ty {
+            Type::Reference(reference) if shape::shape(&reference.elem) == Shape::Other => {
+                " (only the context comes by reference, and it is known by its name: `&Context`)"
+            }
+            _ => "",
+        };
+        errors.on(
+            ty,
+            format_args!(
+                "argument{name} is borrowed, and there is nobody to borrow from: take `{owned}`{hint}"
+            ),
+        );
+    }
+}
+
+/// What every `#[arg(…)]` on the parameter says. Other attributes than `#[arg]` are refused with what to write instead.
+fn settings(input: &PatType, errors: &mut Errors) -> Vec<Setting> {
+    let mut tokens = TokenStream::new();
+    for attribute in &input.attrs {
+        let path = attribute.path();
+        let name = path.to_token_stream().to_string().replace(' ', "");
+        if path.is_ident("arg") {
+            match &attribute.meta {
+                Meta::List(list) => {
+                    let list = &list.tokens;
+                    let comma = (!tokens.is_empty() && !list.is_empty()).then(|| quote!(,));
+                    tokens.extend(quote!(#comma #list));
+                }
+                _ => errors.on(
+                    attribute,
+                    "`#[arg]` takes its options in parentheses: `#[arg(description = \"…\")]`",
+                ),
+            }
+        } else if ["serde", "schemars", "validate", "garde"].contains(&name.as_str()) {
+            let known = KNOWN.map(|key| format!("`{key}`")).join(", ");
+            errors.on(
+                path,
+                format_args!("`#[{name}]` does nothing here: write `#[arg(…)]`, which takes {known}"),
+            );
+        } else if name == "cfg" || name == "cfg_attr" {
+            errors.on(path, "an argument is there in every build: put `#[cfg]` on the function");
+        } else if !doc::is_doc(attribute) && !item::is_rustc(attribute) {
+            errors.on(
+                path,
+                format_args!("`#[{name}]` means nothing on an argument: remove it, or write `#[arg(…)]`"),
+            );
+        }
+    }
+    options::read(tokens, "#[arg]", &["example"], errors)
+}
+
+/// The two ends of `length(…)` or `range(…)`.
+struct Bounds {
+    min: Option<Expr>,
+    max: Option<Expr>,
+}
+
+fn bounds(setting: &Setting, form: &str, is_length: bool, errors: &mut Errors) -> Option<Bounds> {
+    let tokens = setting.list(form, errors)?;
+    let mut bounds = Bounds { min: None, max: None };
+    let place = format!("`{}`", setting.key);
+    let known: &[&str] = if is_length { &["min", "max", "equal"] } else { &["min", "max"] };
+    for end in options::read(tokens, &place, &[], errors) {
+        if !known.contains(&end.key.as_str()) {
+            end.unknown(&place, known, errors);
+            return None;
+        }
+        let value = end.value(&format!("{} = …", end.key), errors)?;
+        let wrong = match number(value) {
+            Some(number) if is_length && (number < 0.0 || number.fract() != 0.0) => {
+                "a length is a whole number"
+            }
+            None if is_literal(value) => "a bound is a number",
+            _ => "",
+        };
+        if !wrong.is_empty() {
+            errors.on(value, format_args!("{wrong}: write `{form}`"));
+            return None;
+        }
+        if end.key != "max" {
+            bounds.min = Some(value.clone());
+        }
+        if end.key != "min" {
+            bounds.max = Some(value.clone());
+        }
+    }
+    match (&bounds.min, &bounds.max) {
+        (None, None) => {
+            errors.at(setting.span(), format_args!("{place} says nothing: write `{form}`"));
+            return None;
+        }
+        (Some(min), Some(max)) if number(min).zip(number(max)).is_some_and(|(min, max)| min > max) => {
+            errors.at(setting.span(), format_args!("no value is in this {place}: `min` is above `max`"));
+            return None;
+        }
+        _ => {}
+    }
+    Some(bounds)
+}
+
+fn is_literal(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(_) => true,
+        Expr::Unary(unary) => is_literal(&unary.expr),
+        _ => false,
+    }
+}
+
+fn number(value: &Expr) -> Option<f64> {
+    match value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(number) => number.base10_parse().ok(),
+            Lit::Float(number) => number.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => number(&unary.expr).map(|number| -number),
+        Expr::Group(group) => number(&group.expr),
+        _ => None,
+    }
+}

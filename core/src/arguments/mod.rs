@@ -1,0 +1,109 @@
+//! Turns a call's arguments into the type its handler takes, or into a text that lets the model correct itself.
+//!
+//! Arguments are deserialized once, straight from the bytes of the request. A schema with constraints (lengths,
+//! ranges, patterns) is compiled when the server is built, and a call to such a tool is walked by it first; a tool
+//! without constraints pays nothing for them.
+
+mod constraints;
+mod strings;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
+
+pub(crate) use self::constraints::Constraints;
+use crate::limits::ECHO_CHARS_MAX;
+
+/// The arguments of a handler that takes none. A call with any is refused.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoArguments {}
+
+/// What is wrong with some arguments, in a sentence for the model.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ArgumentError(pub(crate) String);
+
+/// The input schema of `T`, as clients see it: 2020-12, without references where it does not refer to itself.
+pub(crate) fn input_schema<T: JsonSchema>() -> Value {
+    finish(SchemaSettings::draft2020_12(), SchemaGenerator::root_schema_for::<T>)
+}
+
+/// The output schema of `T`.
+pub(crate) fn output_schema<T: JsonSchema>() -> Value {
+    finish(SchemaSettings::draft2020_12().for_serialize(), SchemaGenerator::root_schema_for::<T>)
+}
+
+fn finish(settings: SchemaSettings, root: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Value {
+    let mut generator = settings
+        .with(|settings| {
+            settings.meta_schema = None;
+            // Many clients hand schemas to models that do not follow `$ref`.
+            settings.inline_subschemas = true;
+        })
+        .into_generator();
+    let mut schema = root(&mut generator);
+    // The Rust type's name says nothing to a client.
+    schema.remove("title");
+    schema.to_value()
+}
+
+/// The arguments of a tool call as `T`.
+///
+/// # Errors
+/// [`ArgumentError`], naming the path, what was expected and what came.
+pub(crate) fn from_json<T: DeserializeOwned>(
+    raw: Option<&RawValue>,
+    constraints: &Constraints,
+) -> Result<T, ArgumentError> {
+    let text = raw.map(RawValue::get).filter(|text| *text != "null").unwrap_or("{}");
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        at(&path, without_position(&error.into_inner().to_string()))
+    })?;
+    constraints.check(text)?;
+    Ok(value)
+}
+
+/// Strings that were matched in a URI or sent to a prompt, as `T`.
+///
+/// # Errors
+/// [`ArgumentError`], naming the parameter, what was expected and what came.
+pub(crate) fn from_strings<T: DeserializeOwned>(
+    pairs: &[(impl AsRef<str>, impl AsRef<str>)],
+    constraints: &Constraints,
+) -> Result<T, ArgumentError> {
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+    let value = serde_path_to_error::deserialize(strings::Strings::new(&pairs)).map_err(|error| {
+        let path = error.path().to_string();
+        at(&path, &error.into_inner().to_string())
+    })?;
+    constraints.check_strings(&pairs)?;
+    Ok(value)
+}
+
+/// A sentence about what stands at `path`.
+fn at(path: &str, what: &str) -> ArgumentError {
+    let what = shorten(what);
+    ArgumentError(if path == "." || path.is_empty() {
+        format!("invalid arguments: {what}")
+    } else {
+        format!("invalid argument `{path}`: {what}")
+    })
+}
+
+/// serde's sentence without the position, which counts in bytes the model never saw.
+fn without_position(text: &str) -> &str {
+    text.rsplit_once(" at line ").map_or(text, |(what, _)| what)
+}
+
+/// The sentence, with a long value of the caller's cut in the middle.
+fn shorten(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= 4 * ECHO_CHARS_MAX {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(2 * ECHO_CHARS_MAX).collect();
+    let end: String = text.chars().skip(count - 2 * ECHO_CHARS_MAX).collect();
+    format!("{start}…{end}")
+}

@@ -1,0 +1,217 @@
+//! Two of the three error types: `Error` answers the client's program, `ToolError` answers the model.
+//!
+//! The third, [`StoreError`](crate::store::StoreError), is for the code that uses a store. Whatever else goes wrong in
+//! a handler can be raised with `?`; it is logged, and neither the client nor the model sees its text.
+
+use std::{borrow::Cow, fmt};
+
+use crate::{model::Text, version::Era};
+
+/// A protocol error: the request could not be served, and the client's program is told why.
+///
+/// Resource and prompt handlers return it. Any [`std::error::Error`] becomes one through `?`: it is logged, and the
+/// client sees only that the server failed.
+///
+/// ```
+/// # use edgemcp::Error;
+/// fn page(number: u32) -> Result<String, Error> {
+///     if number == 0 {
+///         return Err(Error::invalid_params("pages are counted from 1"));
+///     }
+///     Ok(String::from_utf8(vec![b'a'; 3])?)
+/// }
+/// assert_eq!(page(0).unwrap_err().message(), "pages are counted from 1");
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: Text,
+    pub(crate) cause: Option<String>,
+}
+
+/// What kind of failure an [`Error`] is; its code and status follow from this alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The bytes are not JSON.
+    Parse,
+    /// The JSON is not a message this endpoint takes.
+    InvalidRequest,
+    /// The method does not exist in the request's era, or the server has nothing it applies to.
+    MethodNotFound,
+    /// The parameters are not what the method takes.
+    InvalidParams,
+    /// No resource has this URI.
+    ResourceNotFound {
+        /// The URI that was asked for.
+        uri: String,
+    },
+    /// The server failed; the cause is in its log.
+    Internal,
+    /// An HTTP header is missing or contradicts the body.
+    HeaderMismatch,
+    /// The request names a revision this server does not speak in its era.
+    UnsupportedVersion {
+        /// The name in the request.
+        requested: String,
+    },
+}
+
+impl ErrorKind {
+    /// The JSON-RPC error code, per era (2026-07-28, basic/index, "Error Codes").
+    pub const fn code(&self, era: Era) -> i32 {
+        match (self, era) {
+            (Self::Parse, _) => -32700,
+            (Self::InvalidRequest, _) => -32600,
+            (Self::MethodNotFound, _) => -32601,
+            (Self::InvalidParams, _) | (Self::ResourceNotFound { .. }, Era::Modern) => -32602,
+            (Self::ResourceNotFound { .. }, Era::Legacy) => -32002,
+            (Self::Internal, _) => -32603,
+            (Self::HeaderMismatch, _) => -32020,
+            (Self::UnsupportedVersion { .. }, _) => -32022,
+        }
+    }
+
+    /// The HTTP status, per era. Legacy clients take a status other than 200 for a broken transport, so there only
+    /// messages that could not be read have one.
+    pub const fn status(&self, era: Era) -> http::StatusCode {
+        match (self, era) {
+            (
+                Self::Parse | Self::InvalidRequest | Self::HeaderMismatch | Self::UnsupportedVersion { .. },
+                _,
+            )
+            | (Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Modern) => {
+                http::StatusCode::BAD_REQUEST
+            }
+            (Self::MethodNotFound, Era::Modern) => http::StatusCode::NOT_FOUND,
+            (Self::Internal, _)
+            | (Self::MethodNotFound | Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Legacy) => {
+                http::StatusCode::OK
+            }
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Text>) -> Self {
+        Self { kind, message: message.into(), cause: None }
+    }
+
+    /// The parameters are not what the method takes; `message` says what was expected and what came.
+    pub fn invalid_params(message: impl Into<Text>) -> Self {
+        Self::new(ErrorKind::InvalidParams, message)
+    }
+
+    /// There is no resource at `uri`.
+    pub fn resource_not_found(uri: impl Into<String>) -> Self {
+        let uri = uri.into();
+        let message = format!("no resource has the URI {uri:?}");
+        Self::new(ErrorKind::ResourceNotFound { uri }, message)
+    }
+
+    /// The server failed. `cause` goes to its log; the client is told no more than that.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::Internal,
+            message: Cow::Borrowed("the server failed; the cause is in its log"),
+            cause: Some(cause.into()),
+        }
+    }
+
+    pub(crate) fn invalid_request(message: impl Into<Text>) -> Self {
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    pub(crate) fn method_not_found(message: impl Into<Text>) -> Self {
+        Self::new(ErrorKind::MethodNotFound, message)
+    }
+
+    pub(crate) fn header_mismatch(message: impl Into<Text>) -> Self {
+        Self::new(ErrorKind::HeaderMismatch, message)
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// What the client is told.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl<E: std::error::Error> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self::internal(chain(&error))
+    }
+}
+
+/// A tool failed, and the model is told so that it can try something else.
+///
+/// [`ToolError::new`] is shown to the model word for word. Any [`std::error::Error`] becomes one through `?`: it is
+/// logged, and the model sees only that the tool failed, since such texts name paths, hosts and secrets.
+///
+/// ```
+/// # use edgemcp::ToolError;
+/// fn divide(a: f64, b: f64) -> Result<f64, ToolError> {
+///     if b == 0.0 {
+///         return Err(ToolError::new("cannot divide by zero"));
+///     }
+///     Ok(a / b)
+/// }
+/// assert_eq!(divide(1.0, 0.0).unwrap_err().message(), "cannot divide by zero");
+/// ```
+#[derive(Debug)]
+pub struct ToolError {
+    pub(crate) message: Text,
+    pub(crate) cause: Option<String>,
+}
+
+impl ToolError {
+    /// A failure the model may read about.
+    pub fn new(message: impl Into<Text>) -> Self {
+        Self { message: message.into(), cause: None }
+    }
+
+    /// A failure whose `cause` is only logged.
+    pub fn masked(cause: impl Into<String>) -> Self {
+        Self {
+            message: Cow::Borrowed("the tool failed; the cause is in the server's log"),
+            cause: Some(cause.into()),
+        }
+    }
+
+    /// What the model is told.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl<E: std::error::Error> From<E> for ToolError {
+    fn from(error: E) -> Self {
+        Self::masked(chain(&error))
+    }
+}
+
+/// An error's text and those of its sources, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// For the log: what the client is told, and the cause where there is one.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Some(cause) => write!(f, "{}: {cause}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}

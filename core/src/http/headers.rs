@@ -1,0 +1,95 @@
+//! Reads the headers the protocol gives a meaning to (2026-07-28, basic/transports/streamable-http).
+
+use std::borrow::Cow;
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use http::{HeaderMap, HeaderName, header};
+
+/// Names the revision a request is of.
+pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// Repeats the body's `method`, for gateways.
+pub(crate) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+/// Repeats the name or URI that the body asks for, for gateways.
+pub(crate) const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// What a request says in a header that may stand there once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Single<'a> {
+    Absent,
+    Value(&'a str),
+    /// It stands there twice, or is not visible ASCII.
+    Unusable,
+}
+
+/// The value of the header `name`.
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Single::Absent,
+        (Some(value), None) => value.to_str().map_or(Single::Unusable, |value| Single::Value(value.trim())),
+        (Some(_), Some(_)) => Single::Unusable,
+    }
+}
+
+/// A header value as the text it stands for: itself, or what `=?base64?…?=` wraps. `None` where the wrapping is
+/// broken, so that a corrupt header cannot match the body by accident.
+pub(crate) fn decode(value: &str) -> Option<Cow<'_, str>> {
+    let Some(wrapped) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+        return Some(Cow::Borrowed(value));
+    };
+    String::from_utf8(BASE64.decode(wrapped).ok()?).ok().map(Cow::Owned)
+}
+
+/// Whether the request's body says it is JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let Single::Value(value) = single(headers, &header::CONTENT_TYPE) else { return false };
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Whether the client takes JSON as an answer; one that says nothing takes anything (RFC 9110, section 12.5.1).
+pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut said_something = false;
+    for value in headers.get_all(header::ACCEPT) {
+        let Ok(value) = value.to_str() else { continue };
+        for range in value.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let essence = parts.next().unwrap_or_default();
+            said_something |= !essence.is_empty();
+            let refused = parts.any(|part| {
+                part.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
+            });
+            let matches = ["application/json", "application/*", "*/*"];
+            if !refused && matches.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+                return true;
+            }
+        }
+    }
+    !said_something
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_value_is_unwrapped_and_a_broken_one_matches_nothing() {
+        assert_eq!(decode("add").as_deref(), Some("add"));
+        assert_eq!(decode("=?base64?w7w=?=").as_deref(), Some("ü"));
+        assert_eq!(decode("=?base64?w7w=").as_deref(), Some("=?base64?w7w="));
+        assert_eq!(decode("=?base64?w7w?="), None);
+        assert_eq!(decode("=?base64?/w==?="), None);
+    }
+
+    #[test]
+    fn a_client_that_refuses_json_by_weight_is_believed() {
+        let accepts = |value: &'static str| {
+            accepts_json(&HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(value))]))
+        };
+        assert!(accepts("text/event-stream, application/json"));
+        assert!(accepts("*/*;q=0.1"));
+        assert!(!accepts("text/event-stream"));
+        assert!(!accepts("application/json;q=0"));
+        assert!(accepts_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,33 @@
+//! The limits on everything that comes from outside, each a named constant.
+
+/// The most bytes a request body may have, unless the server says otherwise: 4 MiB, as FastMCP.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// The most levels of arrays and objects a message may nest.
+pub const JSON_DEPTH_MAX: usize = 100;
+
+/// The most messages a 2025-03-26 batch may hold.
+pub const BATCH_MESSAGES_MAX: usize = 50;
+
+/// The most bytes a request id may have.
+pub const ID_BYTES_MAX: usize = 256;
+
+/// The most bytes a method name may have.
+pub const METHOD_BYTES_MAX: usize = 128;
+
+/// The most bytes a resource URI may have.
+pub const URI_BYTES_MAX: usize = 8 << 10;
+
+/// The most bytes a bearer token may have.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
+
+/// The most characters of outside text that an error message repeats.
+pub const ECHO_CHARS_MAX: usize = 100;
+
+/// `text` as an error message may repeat it: quoted, and cut after [`ECHO_CHARS_MAX`] characters.
+pub(crate) fn echo(text: &str) -> String {
+    match text.char_indices().nth(ECHO_CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,292 @@
+//! What a tool may return, and how it becomes content for the model and data for the program.
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
+
+use crate::{
+    arguments,
+    error::{Error, ToolError},
+    finite,
+    model::{Content, PromptMessage, ResourceContents},
+};
+
+/// What a tool answers.
+#[derive(Debug, Default)]
+pub struct ToolOutput {
+    pub(crate) content: Vec<Content>,
+    pub(crate) structured: Option<Box<RawValue>>,
+    pub(crate) is_error: bool,
+}
+
+impl ToolOutput {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a block that the model reads.
+    #[must_use]
+    pub fn content(mut self, content: impl Into<Content>) -> Self {
+        self.content.push(content.into());
+        self
+    }
+
+    /// Marks the answer as a failure that the model may read about.
+    #[must_use]
+    pub fn is_error(mut self) -> Self {
+        self.is_error = true;
+        self
+    }
+}
+
+/// A value that reaches the client as structured content, and the model as the same JSON in text.
+///
+/// ```
+/// # use edgemcp::prelude::*;
+/// #[derive(serde::Serialize, schemars::JsonSchema)]
+/// struct Weather { celsius: f64 }
+/// let tool = Tool::new("weather", "The weather here.", |_, _: NoArguments| async { Json(Weather { celsius: 21.5 }) });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+/// What a tool's handler may return.
+///
+/// Text goes to the model as it is. Numbers, flags and [`Json`] are structured: the tool then has an output schema,
+/// and a value that is no object is carried as `{"result": value}`, as in FastMCP.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing a tool can return",
+    label = "a tool returns text, a number, `Json(value)`, `Content`, or a `Result` of one of these",
+    note = "wrap a value of your own: `Json({Self})`, with `#[derive(serde::Serialize, schemars::JsonSchema)]` on it"
+)]
+pub trait IntoToolOutput {
+    /// The answer.
+    ///
+    /// # Errors
+    /// [`ToolError`], which the model is told.
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError>;
+
+    /// The schema of the structured value, where there is one.
+    fn output_schema() -> Option<Value> {
+        None
+    }
+}
+
+impl IntoToolOutput for ToolOutput {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(self)
+    }
+}
+
+impl IntoToolOutput for () {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::new())
+    }
+}
+
+impl IntoToolOutput for Content {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::new().content(self))
+    }
+}
+
+impl IntoToolOutput for Vec<Content> {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput { content: self, ..ToolOutput::default() })
+    }
+}
+
+impl IntoToolOutput for String {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::new().content(self))
+    }
+}
+
+impl IntoToolOutput for &'static str {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::new().content(self))
+    }
+}
+
+impl<T: Serialize + JsonSchema> IntoToolOutput for Json<T> {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        let structured = finite::to_raw_json(&self.0).map_err(ToolError::masked)?;
+        Ok(ToolOutput { structured: Some(structured), ..ToolOutput::default() })
+    }
+
+    fn output_schema() -> Option<Value> {
+        Some(arguments::output_schema::<T>())
+    }
+}
+
+macro_rules! scalars {
+    ($($scalar:ty)*) => {
+        $(impl IntoToolOutput for $scalar {
+            fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+                Json(self).into_tool_output()
+            }
+
+            fn output_schema() -> Option<Value> {
+                Json::<Self>::output_schema()
+            }
+        })*
+    };
+}
+
+scalars!(bool i8 i16 i32 i64 u8 u16 u32 u64 isize usize f32 f64);
+
+impl<T: IntoToolOutput, E: Into<ToolError>> IntoToolOutput for Result<T, E> {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        self.map_err(Into::into)?.into_tool_output()
+    }
+
+    fn output_schema() -> Option<Value> {
+        T::output_schema()
+    }
+}
+
+/// The output schema as clients see it, and whether values are carried under `result`.
+pub(crate) fn carried(schema: Value) -> (Value, bool) {
+    if schema.get("type").and_then(Value::as_str) == Some("object") {
+        return (schema, false);
+    }
+    let wrapped = json!({
+        "type": "object",
+        "properties": {"result": schema},
+        "required": ["result"],
+        // FastMCP's clients unwrap what says so.
+        "x-fastmcp-wrap-result": true,
+    });
+    (wrapped, true)
+}
+
+/// What a resource's handler may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing a resource can hold",
+    label = "a resource holds text, bytes, `Json(value)`, `ResourceContents`, or a `Result` of one of these",
+    note = "wrap a value of your own: `Json({Self})`, with `#[derive(serde::Serialize)]` on it"
+)]
+pub trait IntoResourceOutput {
+    /// The media type where the resource names none.
+    const MIME_TYPE: Option<&'static str>;
+
+    /// What the resource holds; never nothing.
+    ///
+    /// # Errors
+    /// [`Error`], which the client is told.
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error>;
+}
+
+impl IntoResourceOutput for String {
+    const MIME_TYPE: Option<&'static str> = Some("text/plain");
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        Ok(vec![ResourceContents::text(self)])
+    }
+}
+
+impl IntoResourceOutput for &'static str {
+    const MIME_TYPE: Option<&'static str> = Some("text/plain");
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        Ok(vec![ResourceContents::text(self)])
+    }
+}
+
+impl IntoResourceOutput for Vec<u8> {
+    const MIME_TYPE: Option<&'static str> = Some("application/octet-stream");
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        Ok(vec![ResourceContents::blob(self)])
+    }
+}
+
+impl IntoResourceOutput for Bytes {
+    const MIME_TYPE: Option<&'static str> = Some("application/octet-stream");
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        Ok(vec![ResourceContents::blob(self)])
+    }
+}
+
+impl<T: Serialize> IntoResourceOutput for Json<T> {
+    const MIME_TYPE: Option<&'static str> = Some("application/json");
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        let json = finite::to_raw_json(&self.0).map_err(Error::internal)?;
+        Ok(vec![ResourceContents::text(Box::<str>::from(json))])
+    }
+}
+
+impl IntoResourceOutput for ResourceContents {
+    const MIME_TYPE: Option<&'static str> = None;
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        Ok(vec![self])
+    }
+}
+
+impl IntoResourceOutput for Vec<ResourceContents> {
+    const MIME_TYPE: Option<&'static str> = None;
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        match self.is_empty() {
+            // 2026-07-28, server/resources: what is not there is an error, never empty contents.
+            true => Err(Error::internal("a resource handler returned no contents; return an error instead")),
+            false => Ok(self),
+        }
+    }
+}
+
+impl<T: IntoResourceOutput, E: Into<Error>> IntoResourceOutput for Result<T, E> {
+    const MIME_TYPE: Option<&'static str> = T::MIME_TYPE;
+
+    fn into_resource_output(self) -> Result<Vec<ResourceContents>, Error> {
+        self.map_err(Into::into)?.into_resource_output()
+    }
+}
+
+/// What a prompt's handler may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing a prompt can say",
+    label = "a prompt says text, `PromptMessage`s, or a `Result` of one of these"
+)]
+pub trait IntoPromptOutput {
+    /// The messages.
+    ///
+    /// # Errors
+    /// [`Error`], which the client is told.
+    fn into_prompt_output(self) -> Result<Vec<PromptMessage>, Error>;
+}
+
+impl IntoPromptOutput for String {
+    fn into_prompt_output(self) -> Result<Vec<PromptMessage>, Error> {
+        Ok(vec![PromptMessage::user(self)])
+    }
+}
+
+impl IntoPromptOutput for &'static str {
+    fn into_prompt_output(self) -> Result<Vec<PromptMessage>, Error> {
+        Ok(vec![PromptMessage::user(self)])
+    }
+}
+
+impl IntoPromptOutput for PromptMessage {
+    fn into_prompt_output(self) -> Result<Vec<PromptMessage>, Error> {
+        Ok(vec![self])
+    }
+}
+
+impl IntoPromptOutput for Vec<PromptMessage> {
+    fn into_prompt_output(self) -> Result<Vec<PromptMessage>, Error> {
+        Ok(self)
+    }
+}
+
+impl<T: IntoPromptOutput, E: Into<Error>> IntoPromptOutput for Result<T, E> {
+    fn into_prompt_output(self) -> Result<Vec<PromptMessage>, Error> {
+        self.map_err(Into::into)?.into_prompt_output()
+    }
+}

@@ -1,0 +1,127 @@
+//! A prompt: a conversation's opening that a person can pick and fill in.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    arguments::{self, ArgumentError, Constraints},
+    context::Context,
+    error::Error,
+    future::{BoxFuture, MaybeSend},
+    model::{Icon, PromptArgument, PromptDefinition, PromptMessage, Text},
+    output::IntoPromptOutput,
+};
+
+/// What getting a prompt becomes: a future, or what is wrong with its arguments.
+pub(crate) type Getting = Result<BoxFuture<'static, Result<Vec<PromptMessage>, Error>>, ArgumentError>;
+
+type Get = dyn Fn(Context, &[(Cow<'_, str>, Cow<'_, str>)], &Constraints) -> Getting + Send + Sync;
+
+/// A prompt: a conversation's opening that a person can pick and fill in.
+///
+/// Clients send its arguments as strings; a field that is a number or a flag is read from one. `#[prompt]` on a
+/// function makes one; this is what it makes.
+///
+/// ```
+/// # use edgemcp::prelude::*;
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Review {
+///     /// What to review.
+///     code: String,
+///     /// How many remarks at the most.
+///     remarks: Option<u8>,
+/// }
+///
+/// let prompt = Prompt::new("review", "Asks for a code review.", |_, Review { code, remarks }| async move {
+///     format!("Review this, in {} remarks at most:\n{code}", remarks.unwrap_or(5))
+/// });
+/// let server = Server::new("reviews", "1.0.0").prompt(prompt);
+/// ```
+pub struct Prompt {
+    pub(crate) definition: PromptDefinition,
+    pub(crate) tags: Vec<Text>,
+    pub(crate) problems: Vec<String>,
+    constraints: Constraints,
+    get: Arc<Get>,
+}
+
+impl Prompt {
+    /// A prompt that clients get by `name`, whose `description` tells people what it is for.
+    pub fn new<A, O, F, Fut>(name: impl Into<Text>, description: impl Into<Text>, handler: F) -> Self
+    where
+        A: DeserializeOwned + JsonSchema,
+        O: IntoPromptOutput,
+        F: Fn(Context, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = O> + MaybeSend + 'static,
+    {
+        let schema = arguments::input_schema::<A>();
+        let mut problems = Vec::new();
+        let constraints = Constraints::compile(&schema).unwrap_or_else(|found| {
+            problems.extend(found);
+            Constraints::default()
+        });
+        Self {
+            definition: PromptDefinition {
+                name: name.into(),
+                title: None,
+                description: description.into(),
+                icons: Vec::new(),
+                arguments: prompt_arguments(&schema),
+            },
+            tags: Vec::new(),
+            problems,
+            constraints,
+            get: Arc::new(move |cx, pairs, constraints| {
+                let answer = handler(cx, arguments::from_strings(pairs, constraints)?);
+                Ok(Box::pin(async move { answer.await.into_prompt_output() }))
+            }),
+        }
+    }
+
+    /// Sets the name people see.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<Text>) -> Self {
+        self.definition.title = Some(title.into());
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.definition.icons.push(icon);
+        self
+    }
+
+    /// Adds a tag, for filtering.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<Text>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    pub(crate) fn get(&self, cx: Context, arguments: &[(Cow<'_, str>, Cow<'_, str>)]) -> Getting {
+        (self.get)(cx, arguments, &self.constraints)
+    }
+}
+
+/// A struct's fields as the arguments clients ask people for.
+fn prompt_arguments(schema: &Value) -> Vec<PromptArgument> {
+    let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    properties
+        .map(|(name, property)| PromptArgument {
+            name: name.clone(),
+            description: property.get("description").and_then(Value::as_str).map(str::to_owned),
+            required: required.iter().any(|required| required == name),
+        })
+        .collect()
+}
+
+impl fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prompt").field("definition", &self.definition).finish_non_exhaustive()
+    }
+}

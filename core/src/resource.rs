@@ -1,0 +1,181 @@
+//! A resource: something the client can read, at one URI or at all that fit a template.
+
+use std::{fmt, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    arguments::{self, ArgumentError, Constraints},
+    context::Context,
+    error::Error,
+    future::{BoxFuture, MaybeSend},
+    model::{Annotations, Icon, ResourceContents, ResourceDefinition, Text},
+    output::IntoResourceOutput,
+    uri::UriTemplate,
+};
+
+/// What a read becomes: a future, or what is wrong with the URI's values.
+pub(crate) type Reading = Result<BoxFuture<'static, Result<Vec<ResourceContents>, Error>>, ArgumentError>;
+
+type Read = dyn Fn(Context, &[(&str, String)], &Constraints) -> Reading + Send + Sync;
+
+/// A resource: something the client can read.
+///
+/// A URI with `{placeholders}` makes it a template: the handler's parameters are their values, each by its name.
+/// `#[resource("…")]` on a function makes one; this is what it makes.
+///
+/// ```
+/// # use edgemcp::prelude::*;
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct User { user_id: u64 }
+///
+/// let config = Resource::new("data://config", "config", |_, _: NoArguments| async { "debug = false" });
+/// let profile = Resource::new("user://{user_id}/profile", "profile", |_, User { user_id }| async move {
+///     match user_id {
+///         7 => Ok("Ada"),
+///         _ => Err(Error::resource_not_found(format!("user://{user_id}/profile"))),
+///     }
+/// });
+/// let server = Server::new("users", "1.0.0").resource(config).resource(profile);
+/// ```
+pub struct Resource {
+    pub(crate) definition: ResourceDefinition,
+    pub(crate) tags: Vec<Text>,
+    /// `None` where the URI is none, which the problems say.
+    pub(crate) template: Option<UriTemplate>,
+    pub(crate) problems: Vec<String>,
+    constraints: Constraints,
+    read: Arc<Read>,
+}
+
+impl Resource {
+    /// A resource at `uri`, which clients list as `name`.
+    pub fn new<P, O, F, Fut>(uri: impl Into<Text>, name: impl Into<Text>, handler: F) -> Self
+    where
+        P: DeserializeOwned + JsonSchema,
+        O: IntoResourceOutput,
+        F: Fn(Context, P) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = O> + MaybeSend + 'static,
+    {
+        let uri = uri.into();
+        let schema = arguments::input_schema::<P>();
+        let mut problems = Vec::new();
+        let template = match UriTemplate::parse(&uri) {
+            Ok(template) => {
+                problems.extend(mismatches(&template, &schema));
+                Some(template)
+            }
+            Err(error) => {
+                problems.push(error.0);
+                None
+            }
+        };
+        let constraints = Constraints::compile(&schema).unwrap_or_else(|found| {
+            problems.extend(found);
+            Constraints::default()
+        });
+        Self {
+            definition: ResourceDefinition {
+                uri,
+                name: name.into(),
+                title: None,
+                description: None,
+                mime_type: O::MIME_TYPE.map(Text::Borrowed),
+                icons: Vec::new(),
+                annotations: None,
+            },
+            tags: Vec::new(),
+            template,
+            problems,
+            constraints,
+            read: Arc::new(move |cx, values, constraints| {
+                let answer = handler(cx, arguments::from_strings(values, constraints)?);
+                Ok(Box::pin(async move { answer.await.into_resource_output() }))
+            }),
+        }
+    }
+
+    /// Sets the name people see.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<Text>) -> Self {
+        self.definition.title = Some(title.into());
+        self
+    }
+
+    /// Sets what the resource holds, for the model.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.definition.description = Some(description.into());
+        self
+    }
+
+    /// Sets the media type; unless said otherwise it follows from what the handler returns.
+    #[must_use]
+    pub fn mime_type(mut self, mime_type: impl Into<Text>) -> Self {
+        self.definition.mime_type = Some(mime_type.into());
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.definition.icons.push(icon);
+        self
+    }
+
+    /// Sets hints about who the resource is for.
+    #[must_use]
+    pub fn annotations(mut self, annotations: Annotations) -> Self {
+        self.definition.annotations = Some(annotations);
+        self
+    }
+
+    /// Adds a tag, for filtering.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<Text>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Whether the URI has placeholders.
+    pub(crate) fn is_template(&self) -> bool {
+        self.template.as_ref().is_some_and(|template| !template.names().is_empty())
+    }
+
+    pub(crate) fn read(&self, cx: Context, values: &[(&str, String)]) -> Reading {
+        (self.read)(cx, values, &self.constraints)
+    }
+}
+
+/// Placeholders that are no parameter, and parameters that are no placeholder.
+fn mismatches(template: &UriTemplate, schema: &Value) -> Vec<String> {
+    let none = serde_json::Map::new();
+    let parameters = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+    let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let takes: Vec<_> = parameters.keys().map(String::as_str).collect();
+    let takes = match takes.is_empty() {
+        true => "none".to_owned(),
+        false => takes.join(", "),
+    };
+    let strangers = template.names().iter().filter(|name| !parameters.contains_key(*name)).map(|name| {
+        format!(
+            "its URI has the placeholder {{{name}}}, which is no parameter of its handler (it takes {takes})"
+        )
+    });
+    let missing = required
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|name| !template.names().iter().any(|known| known == name))
+        .map(|name| {
+            format!("its handler takes `{name}`, which is no placeholder of its URI (write {{{name}}})")
+        });
+    strangers.chain(missing).collect()
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource").field("definition", &self.definition).finish_non_exhaustive()
+    }
+}

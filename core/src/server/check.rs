@@ -1,0 +1,148 @@
+//! Finds everything that is wrong with a definition, before it serves anything.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::Server;
+use crate::model::{Icon, Text};
+
+/// The most characters a tool or prompt name may have (2026-07-28, server/tools, "Tool Names").
+pub(super) const NAME_CHARS_MAX: usize = 128;
+
+/// Everything that is wrong with a server's definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    server: String,
+    problems: Vec<String>,
+}
+
+impl BuildError {
+    /// The problems, each a sentence with its way out.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the definition of server {:?} cannot be served:", self.server)?;
+        for problem in &self.problems {
+            write!(f, "\n  - {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Checks `server`.
+///
+/// # Errors
+/// All problems at once.
+pub(super) fn check(server: &Server) -> Result<(), BuildError> {
+    let mut problems = Vec::new();
+    if server.who.name.is_empty() {
+        problems.push("the server has no name".to_owned());
+    }
+    if server.who.version.is_empty() {
+        problems.push("the server has no version (write `env!(\"CARGO_PKG_VERSION\")`)".to_owned());
+    }
+    icons("the server", &server.who.icons, &mut problems);
+    for tool in &server.tools {
+        let who = format!("tool {:?}", tool.definition.name);
+        name(&who, &tool.definition.name, &mut problems);
+        if tool.definition.description.trim().is_empty() {
+            problems.push(format!("{who} has no description, by which the model chooses it"));
+        }
+        icons(&who, &tool.definition.icons, &mut problems);
+        problems.extend(tool.problems.iter().map(|problem| format!("{who}: {problem}")));
+    }
+    for resource in &server.resources {
+        let who = format!("resource {:?}", resource.definition.uri);
+        icons(&who, &resource.definition.icons, &mut problems);
+        if resource.definition.name.is_empty() {
+            problems.push(format!("{who} has no name"));
+        }
+        problems.extend(resource.problems.iter().map(|problem| format!("{who}: {problem}")));
+    }
+    for prompt in &server.prompts {
+        let who = format!("prompt {:?}", prompt.definition.name);
+        name(&who, &prompt.definition.name, &mut problems);
+        icons(&who, &prompt.definition.icons, &mut problems);
+        problems.extend(prompt.problems.iter().map(|problem| format!("{who}: {problem}")));
+    }
+    let way_out = "rename one, or mount one under a prefix";
+    once("tools are named", server.tools.iter().map(|tool| &tool.definition.name), way_out, &mut problems);
+    once(
+        "resources have the URI",
+        server.resources.iter().map(|resource| &resource.definition.uri),
+        way_out,
+        &mut problems,
+    );
+    once(
+        "prompts are named",
+        server.prompts.iter().map(|prompt| &prompt.definition.name),
+        way_out,
+        &mut problems,
+    );
+    paths(server, &mut problems);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(BuildError { server: server.who.name.clone().into_owned(), problems }),
+    }
+}
+
+fn name(who: &str, name: &str, problems: &mut Vec<String>) {
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        problems.push(format!("{who}: a name has 1 to {NAME_CHARS_MAX} characters"));
+    }
+    if let Some(bad) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.')) {
+        problems.push(format!("{who}: {bad:?} cannot stand in a name (A-Z, a-z, 0-9, `_`, `-` and `.` can)"));
+    }
+}
+
+fn icons(who: &str, icons: &[Icon], problems: &mut Vec<String>) {
+    for icon in icons {
+        let src = icon.src.as_ref();
+        let is_data = src.strip_prefix("data:").is_some_and(|rest| rest.contains(";base64,"));
+        if !is_data && !src.starts_with("https://") && !src.starts_with("http://") {
+            let shown = crate::limits::echo(src);
+            problems.push(format!(
+                "{who} has the icon {shown}: write an `https://` URL, or `data:<media type>;base64,<data>`"
+            ));
+        }
+    }
+}
+
+fn once<'a>(what: &str, names: impl Iterator<Item = &'a Text>, way_out: &str, problems: &mut Vec<String>) {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
+    }
+    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
+        let count = if count == 2 { "two".to_owned() } else { count.to_string() };
+        problems.push(format!("{count} {what} {name:?} ({way_out})"));
+    }
+}
+
+fn paths(server: &Server, problems: &mut Vec<String>) {
+    let all = std::iter::once(&server.path).chain(server.routes.iter().map(|route| &route.path));
+    for path in all {
+        if !path.starts_with('/') || path.contains(['?', '#', '{', '}']) {
+            problems.push(format!("path {path:?} must start with `/` and be plain text, as in \"/health\""));
+        }
+    }
+    let mut seen = Vec::new();
+    for route in &server.routes {
+        if route.path.trim_end_matches('/') == server.path.trim_end_matches('/') {
+            problems.push(format!(
+                "route {:?} is where the MCP endpoint is (move one with `Server::path`)",
+                route.path
+            ));
+        }
+        let key = (&route.method, &route.path);
+        if seen.contains(&key) {
+            problems.push(format!("two routes answer {} {}", route.method, route.path));
+        }
+        seen.push(key);
+    }
+}

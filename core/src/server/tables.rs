@@ -1,0 +1,163 @@
+//! What never changes while a server lives, found by name and written once per revision.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use serde_json::value::RawValue;
+
+use super::Server;
+use crate::{
+    model::{CacheHint, CacheScope, Implementation, Offers, Text},
+    prompt::Prompt,
+    resource::Resource,
+    tool::Tool,
+    uri::UriError,
+    version::ProtocolVersion,
+    wire::{definition, results::For},
+};
+
+/// A resource, and the values its template found in the URI.
+type Found<'a> = (&'a Arc<Resource>, Result<Vec<(&'a str, String)>, UriError>);
+
+/// A definition, laid out for serving.
+pub(crate) struct Tables {
+    pub(crate) who: Implementation,
+    instructions: Option<Text>,
+    pub(crate) offers: Offers,
+    hint: CacheHint,
+    tools: Vec<Arc<Tool>>,
+    tools_by_name: HashMap<Text, usize>,
+    /// Those at one URI, then the templates.
+    resources: Vec<Arc<Resource>>,
+    resources_by_uri: HashMap<Text, usize>,
+    prompts: Vec<Arc<Prompt>>,
+    prompts_by_name: HashMap<Text, usize>,
+    /// Per revision, written when it is first asked for: most servers meet one or two.
+    written: [Written; ProtocolVersion::ALL.len()],
+}
+
+/// The answers that are the same for every request of a revision.
+#[derive(Default)]
+struct Written {
+    server_info: OnceLock<Box<RawValue>>,
+    initialize: OnceLock<Box<RawValue>>,
+    discover: OnceLock<Box<RawValue>>,
+    tools: OnceLock<Box<RawValue>>,
+    resources: OnceLock<Box<RawValue>>,
+    resource_templates: OnceLock<Box<RawValue>>,
+    prompts: OnceLock<Box<RawValue>>,
+}
+
+/// An answer that is the same for every request of a revision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fixed {
+    Initialize,
+    Discover,
+    Tools,
+    Resources,
+    ResourceTemplates,
+    Prompts,
+}
+
+impl Tables {
+    /// Lays out `server`, which has been checked.
+    pub(crate) fn new(server: Server) -> Self {
+        let Server { who, instructions, tools, resources, prompts, verifier, list_ttl, .. } = server;
+        let scope = match verifier {
+            // Behind authorization a shared cache must not answer for us (2026-07-28, server/utilities/caching).
+            Some(_) => CacheScope::Private,
+            None => CacheScope::Public,
+        };
+        let index = |names: Vec<&Text>| names.into_iter().cloned().zip(0..).collect::<HashMap<_, _>>();
+        Self {
+            offers: Offers {
+                tools: !tools.is_empty(),
+                resources: !resources.is_empty(),
+                prompts: !prompts.is_empty(),
+            },
+            hint: CacheHint { ttl_ms: u64::try_from(list_ttl.as_millis()).unwrap_or(u64::MAX), scope },
+            tools_by_name: index(tools.iter().map(|tool| &tool.definition.name).collect()),
+            resources_by_uri: index(resources.iter().map(|resource| &resource.definition.uri).collect()),
+            prompts_by_name: index(prompts.iter().map(|prompt| &prompt.definition.name).collect()),
+            tools: tools.into_iter().map(Arc::new).collect(),
+            resources: resources.into_iter().map(Arc::new).collect(),
+            prompts: prompts.into_iter().map(Arc::new).collect(),
+            who,
+            instructions,
+            written: Default::default(),
+        }
+    }
+
+    /// The tool `name`.
+    pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.tools_by_name.get(name).and_then(|index| self.tools.get(*index))
+    }
+
+    /// The prompt `name`.
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<Prompt>> {
+        self.prompts_by_name.get(name).and_then(|index| self.prompts.get(*index))
+    }
+
+    /// The resource at `uri`, or the first template it fits, with the values found in it.
+    pub(crate) fn resource(&self, uri: &str) -> Option<Found<'_>> {
+        let exact = self.resources_by_uri.get(uri).and_then(|index| self.resources.get(*index));
+        if let Some(resource) = exact.filter(|resource| !resource.is_template()) {
+            return Some((resource, Ok(Vec::new())));
+        }
+        let mut templates = self.resources.iter().filter(|resource| resource.is_template());
+        templates.find_map(|resource| Some((resource, resource.template.as_ref()?.values(uri)?)))
+    }
+
+    /// What results of `version` are written for.
+    pub(crate) fn results_for(&self, version: ProtocolVersion) -> For<'_> {
+        let server_info =
+            self.written(version).server_info.get_or_init(|| definition::implementation(&self.who, version));
+        For { version, server_info }
+    }
+
+    /// The answer `which`, written once per revision.
+    pub(crate) fn fixed(&self, which: Fixed, version: ProtocolVersion) -> &RawValue {
+        let to = self.results_for(version);
+        let written = self.written(version);
+        let (offers, instructions, hint) = (self.offers, self.instructions.as_deref(), self.hint);
+        let resources = |templates: bool| {
+            let of_kind = self.resources.iter().filter(move |resource| resource.is_template() == templates);
+            of_kind.map(|resource| &resource.definition)
+        };
+        match which {
+            Fixed::Initialize => {
+                written.initialize.get_or_init(|| definition::initialize(to, offers, instructions))
+            }
+            Fixed::Discover => {
+                written.discover.get_or_init(|| definition::discover(to, offers, instructions, hint))
+            }
+            Fixed::Tools => {
+                let tools = || definition::tools(to, self.tools.iter().map(|tool| &tool.definition), hint);
+                written.tools.get_or_init(tools)
+            }
+            Fixed::Resources => {
+                written.resources.get_or_init(|| definition::resources(to, resources(false), hint))
+            }
+            Fixed::ResourceTemplates => written
+                .resource_templates
+                .get_or_init(|| definition::resource_templates(to, resources(true), hint)),
+            Fixed::Prompts => {
+                let prompts =
+                    || definition::prompts(to, self.prompts.iter().map(|prompt| &prompt.definition), hint);
+                written.prompts.get_or_init(prompts)
+            }
+        }
+    }
+
+    fn written(&self, version: ProtocolVersion) -> &Written {
+        let [oldest, second, third, newest] = &self.written;
+        match version {
+            ProtocolVersion::V2025_03_26 => oldest,
+            ProtocolVersion::V2025_06_18 => second,
+            ProtocolVersion::V2025_11_25 => third,
+            ProtocolVersion::V2026_07_28 => newest,
+        }
+    }
+}

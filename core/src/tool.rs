@@ -1,0 +1,155 @@
+//! A tool: something the model can do.
+
+use std::{fmt, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::{
+    arguments::{self, ArgumentError, Constraints},
+    context::Context,
+    error::ToolError,
+    future::{BoxFuture, MaybeSend},
+    model::{Icon, Text, ToolDefinition, ToolHints},
+    output::{self, IntoToolOutput, ToolOutput},
+};
+
+/// What a call to a tool becomes: a future, or what is wrong with its arguments.
+pub(crate) type Calling = Result<BoxFuture<'static, Result<ToolOutput, ToolError>>, ArgumentError>;
+
+type Call = dyn Fn(Context, Option<&RawValue>, &Constraints) -> Calling + Send + Sync;
+
+/// A tool: something the model can do.
+///
+/// `#[tool]` on a function makes one; this is what it makes. Wrong arguments never reach the handler: the model gets a
+/// text naming the path, what was expected and what came.
+///
+/// ```
+/// # use edgemcp::prelude::*;
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Repeat {
+///     /// What to repeat.
+///     #[schemars(length(max = 100))]
+///     text: String,
+///     /// How many times.
+///     #[schemars(range(min = 1, max = 10))]
+///     times: usize,
+/// }
+///
+/// let tool = Tool::new("repeat", "Repeats a text.", |_, Repeat { text, times }| async move { text.repeat(times) })
+///     .read_only(true);
+/// let server = Server::new("text", "1.0.0").tool(tool);
+/// ```
+pub struct Tool {
+    pub(crate) definition: ToolDefinition,
+    pub(crate) tags: Vec<Text>,
+    pub(crate) wrapped: bool,
+    pub(crate) constraints: Constraints,
+    pub(crate) problems: Vec<String>,
+    call: Arc<Call>,
+}
+
+impl Tool {
+    /// A tool that clients call by `name`, whose `description` tells the model what it is for.
+    ///
+    /// The handler's arguments are a struct (or [`NoArguments`](crate::NoArguments)); its schema is what clients see,
+    /// and its constraints are enforced.
+    pub fn new<A, O, F, Fut>(name: impl Into<Text>, description: impl Into<Text>, handler: F) -> Self
+    where
+        A: DeserializeOwned + JsonSchema,
+        O: IntoToolOutput,
+        F: Fn(Context, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = O> + MaybeSend + 'static,
+    {
+        let input_schema = arguments::input_schema::<A>();
+        let mut problems = Vec::new();
+        if input_schema.get("type").and_then(serde_json::Value::as_str) != Some("object") {
+            problems.push("its arguments are no object; take a struct with named fields".to_owned());
+        }
+        let constraints = Constraints::compile(&input_schema).unwrap_or_else(|found| {
+            problems.extend(found);
+            Constraints::default()
+        });
+        let (output_schema, wrapped) = O::output_schema().map(output::carried).unzip();
+        Self {
+            definition: ToolDefinition {
+                name: name.into(),
+                title: None,
+                description: description.into(),
+                icons: Vec::new(),
+                input_schema,
+                output_schema,
+                hints: ToolHints::default(),
+            },
+            tags: Vec::new(),
+            wrapped: wrapped.unwrap_or_default(),
+            constraints,
+            problems,
+            call: Arc::new(move |cx, raw, constraints| {
+                let arguments = arguments::from_json(raw, constraints)?;
+                let answer = handler(cx, arguments);
+                Ok(Box::pin(async move { answer.await.into_tool_output() }))
+            }),
+        }
+    }
+
+    /// Sets the name people see.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<Text>) -> Self {
+        self.definition.title = Some(title.into());
+        self
+    }
+
+    /// Adds an icon.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.definition.icons.push(icon);
+        self
+    }
+
+    /// Adds a tag, for filtering.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<Text>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Hints whether the tool leaves everything as it is. Clients assume not.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.definition.hints.read_only = Some(read_only);
+        self
+    }
+
+    /// Hints whether the tool may destroy something. Clients assume so.
+    #[must_use]
+    pub fn destructive(mut self, destructive: bool) -> Self {
+        self.definition.hints.destructive = Some(destructive);
+        self
+    }
+
+    /// Hints whether calling it twice is the same as calling it once. Clients assume not.
+    #[must_use]
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.definition.hints.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Hints whether the tool reaches out to the world. Clients assume so.
+    #[must_use]
+    pub fn open_world(mut self, open_world: bool) -> Self {
+        self.definition.hints.open_world = Some(open_world);
+        self
+    }
+
+    pub(crate) fn call(&self, cx: Context, arguments: Option<&RawValue>) -> Calling {
+        (self.call)(cx, arguments, &self.constraints)
+    }
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tool").field("definition", &self.definition).finish_non_exhaustive()
+    }
+}

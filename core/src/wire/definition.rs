@@ -1,0 +1,335 @@
+//! What a server is and offers, in each revision's form. Each is written once per server and revision.
+
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+
+use super::results::{Cache, For, Modern, WireAnnotations, wire_annotations};
+use crate::{
+    model::{
+        CacheHint, Icon, Implementation, Offers, PromptDefinition, ResourceDefinition, Theme, ToolDefinition,
+        ToolHints,
+    },
+    version::{Era, ProtocolVersion},
+};
+
+/// A value as raw JSON, to be written into many answers.
+pub(crate) fn raw(value: impl Serialize) -> Box<RawValue> {
+    // The shapes of this module have string keys and no fallible parts, so writing them cannot fail.
+    serde_json::value::to_raw_value(&value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// Who the server is.
+pub(crate) fn implementation(who: &Implementation, version: ProtocolVersion) -> Box<RawValue> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        name: &'a str,
+        version: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        website_url: Option<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        icons: Vec<WireIcon<'a>>,
+    }
+    let rich = version >= ProtocolVersion::V2025_11_25;
+    raw(Wire {
+        name: &who.name,
+        version: &who.version,
+        title: title(who.title.as_deref(), version),
+        description: who.description.as_deref().filter(|_| rich),
+        website_url: who.website_url.as_deref().filter(|_| rich),
+        icons: icons(&who.icons, version),
+    })
+}
+
+/// The result of `initialize`.
+pub(crate) fn initialize(to: For<'_>, offers: Offers, instructions: Option<&str>) -> Box<RawValue> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        protocol_version: &'static str,
+        capabilities: Capabilities,
+        server_info: &'a RawValue,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instructions: Option<&'a str>,
+    }
+    raw(Wire {
+        protocol_version: to.version.as_str(),
+        capabilities: offers.into(),
+        server_info: to.server_info,
+        instructions,
+    })
+}
+
+/// The result of `server/discover`.
+pub(crate) fn discover(
+    to: For<'_>,
+    offers: Offers,
+    instructions: Option<&str>,
+    hint: CacheHint,
+) -> Box<RawValue> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        supported_versions: Vec<&'static str>,
+        capabilities: Capabilities,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instructions: Option<&'a str>,
+        #[serde(flatten)]
+        cache: Option<Cache>,
+        #[serde(flatten)]
+        modern: Option<Modern<'a>>,
+    }
+    raw(Wire {
+        supported_versions: ProtocolVersion::of(Era::Modern).map(ProtocolVersion::as_str).collect(),
+        capabilities: offers.into(),
+        instructions,
+        cache: to.cache(hint),
+        modern: to.modern(),
+    })
+}
+
+/// The result of `tools/list`.
+pub(crate) fn tools<'a>(
+    to: For<'_>,
+    tools: impl Iterator<Item = &'a ToolDefinition>,
+    hint: CacheHint,
+) -> Box<RawValue> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<&'a str>,
+        description: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        icons: Vec<WireIcon<'a>>,
+        input_schema: &'a Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output_schema: Option<&'a Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        annotations: Option<WireHints>,
+    }
+    let structured = to.version >= ProtocolVersion::V2025_06_18;
+    let tools = tools
+        .map(|tool| Wire {
+            name: &tool.name,
+            title: title(tool.title.as_deref(), to.version),
+            description: &tool.description,
+            icons: icons(&tool.icons, to.version),
+            input_schema: &tool.input_schema,
+            output_schema: tool.output_schema.as_ref().filter(|_| structured),
+            annotations: hints(&tool.hints),
+        })
+        .collect();
+    list(to, hint, Items::Tools(tools))
+}
+
+/// The result of `resources/list`.
+pub(crate) fn resources<'a>(
+    to: For<'_>,
+    resources: impl Iterator<Item = &'a ResourceDefinition>,
+    hint: CacheHint,
+) -> Box<RawValue> {
+    let resources = resources
+        .map(|resource| WireResource { uri: Some(&resource.uri), ..wire_resource(resource, to.version) })
+        .collect();
+    list(to, hint, Items::<()>::Resources(resources))
+}
+
+/// The result of `resources/templates/list`.
+pub(crate) fn resource_templates<'a>(
+    to: For<'_>,
+    templates: impl Iterator<Item = &'a ResourceDefinition>,
+    hint: CacheHint,
+) -> Box<RawValue> {
+    let templates = templates
+        .map(|template| WireResource {
+            uri_template: Some(&template.uri),
+            ..wire_resource(template, to.version)
+        })
+        .collect();
+    list(to, hint, Items::<()>::ResourceTemplates(templates))
+}
+
+/// The result of `prompts/list`.
+pub(crate) fn prompts<'a>(
+    to: For<'_>,
+    prompts: impl Iterator<Item = &'a PromptDefinition>,
+    hint: CacheHint,
+) -> Box<RawValue> {
+    #[derive(Serialize)]
+    struct Wire<'a> {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<&'a str>,
+        description: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        icons: Vec<WireIcon<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        arguments: Vec<WireArgument<'a>>,
+    }
+    #[derive(Serialize)]
+    struct WireArgument<'a> {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'a str>,
+        required: bool,
+    }
+    let prompts = prompts
+        .map(|prompt| Wire {
+            name: &prompt.name,
+            title: title(prompt.title.as_deref(), to.version),
+            description: &prompt.description,
+            icons: icons(&prompt.icons, to.version),
+            arguments: prompt
+                .arguments
+                .iter()
+                .map(|argument| WireArgument {
+                    name: &argument.name,
+                    description: argument.description.as_deref(),
+                    required: argument.required,
+                })
+                .collect(),
+        })
+        .collect();
+    list(to, hint, Items::Prompts(prompts))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Items<'a, T> {
+    Tools(Vec<T>),
+    Resources(Vec<WireResource<'a>>),
+    ResourceTemplates(Vec<WireResource<'a>>),
+    Prompts(Vec<T>),
+}
+
+fn list(to: For<'_>, hint: CacheHint, items: Items<'_, impl Serialize>) -> Box<RawValue> {
+    #[derive(Serialize)]
+    struct Wire<'a, I> {
+        #[serde(flatten)]
+        items: I,
+        #[serde(flatten)]
+        cache: Option<Cache>,
+        #[serde(flatten)]
+        modern: Option<Modern<'a>>,
+    }
+    raw(Wire { items, cache: to.cache(hint), modern: to.modern() })
+}
+
+#[derive(Serialize)]
+struct Capabilities {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Declared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Declared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompts: Option<Declared>,
+}
+
+/// A capability without options: nothing is announced that the server does not send.
+#[derive(Serialize)]
+struct Declared {}
+
+impl From<Offers> for Capabilities {
+    fn from(offers: Offers) -> Self {
+        Self {
+            tools: offers.tools.then_some(Declared {}),
+            resources: offers.resources.then_some(Declared {}),
+            prompts: offers.prompts.then_some(Declared {}),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireHints {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_only_hint: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destructive_hint: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotent_hint: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_world_hint: Option<bool>,
+}
+
+fn hints(hints: &ToolHints) -> Option<WireHints> {
+    (*hints != ToolHints::default()).then_some(WireHints {
+        read_only_hint: hints.read_only,
+        destructive_hint: hints.destructive,
+        idempotent_hint: hints.idempotent,
+        open_world_hint: hints.open_world,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireResource<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri_template: Option<&'a str>,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mime_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    icons: Vec<WireIcon<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<WireAnnotations<'a>>,
+}
+
+fn wire_resource(resource: &ResourceDefinition, version: ProtocolVersion) -> WireResource<'_> {
+    WireResource {
+        uri: None,
+        uri_template: None,
+        name: &resource.name,
+        title: title(resource.title.as_deref(), version),
+        description: resource.description.as_deref(),
+        mime_type: resource.mime_type.as_deref(),
+        icons: icons(&resource.icons, version),
+        annotations: resource.annotations.as_ref().map(|annotations| wire_annotations(annotations, version)),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireIcon<'a> {
+    src: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mime_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    sizes: &'a [crate::model::Text],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    theme: Option<&'static str>,
+}
+
+fn icons(icons: &[Icon], version: ProtocolVersion) -> Vec<WireIcon<'_>> {
+    if version < ProtocolVersion::V2025_11_25 {
+        return Vec::new();
+    }
+    icons
+        .iter()
+        .map(|icon| WireIcon {
+            src: &icon.src,
+            mime_type: icon.mime_type.as_deref(),
+            sizes: &icon.sizes,
+            theme: icon.theme.map(|theme| match theme {
+                Theme::Light => "light",
+                Theme::Dark => "dark",
+            }),
+        })
+        .collect()
+}
+
+fn title(title: Option<&str>, version: ProtocolVersion) -> Option<&str> {
+    title.filter(|_| version >= ProtocolVersion::V2025_06_18)
+}

@@ -1,0 +1,262 @@
+//! Reads one JSON-RPC message from bytes, and writes the answers to it.
+//!
+//! Parameters stay raw until their type is known, so that they are deserialized once, straight from the request.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{error::Category, value::RawValue};
+
+use crate::{
+    error::{Error, ErrorKind},
+    limits::{ID_BYTES_MAX, JSON_DEPTH_MAX, METHOD_BYTES_MAX},
+    version::{Era, ProtocolVersion},
+};
+
+/// One inbound message.
+#[derive(Debug)]
+pub(crate) enum Message<'a> {
+    Request {
+        id: Id<'a>,
+        method: Cow<'a, str>,
+        params: Option<&'a RawValue>,
+    },
+    /// No notification of a client's is acted on, so its name does not matter.
+    Notification {
+        params: Option<&'a RawValue>,
+    },
+    /// A client's answer to a request of the server's.
+    Response,
+}
+
+/// What a body holds.
+#[derive(Debug)]
+pub(crate) enum Inbound<'a> {
+    One(Message<'a>),
+    /// The messages of a batch, each still to be read on its own.
+    Batch(Vec<&'a RawValue>),
+}
+
+/// A request's id: a JSON string or integer, kept as its own text so that it goes back as it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Id<'a>(&'a RawValue);
+
+impl Id<'_> {
+    fn parse(raw: &RawValue) -> Result<Id<'_>, Error> {
+        let text = raw.get();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        if !is_integer && !text.starts_with('"') {
+            return Err(Error::invalid_request("`id` must be a string or an integer"));
+        }
+        if text.len() > ID_BYTES_MAX {
+            return Err(Error::invalid_request(format!(
+                "`id` has {} bytes, more than {ID_BYTES_MAX}",
+                text.len()
+            )));
+        }
+        Ok(Id(raw))
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+/// Keeps `null` apart from absent, which serde's `Option` does not.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Reads the message or batch in `body`.
+///
+/// # Errors
+/// `Parse` where the bytes are not JSON, `InvalidRequest` where the JSON is no message.
+pub(crate) fn parse(body: &[u8]) -> Result<Inbound<'_>, Error> {
+    check_depth(body)?;
+    if body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+        let messages = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+        return Ok(Inbound::Batch(messages));
+    }
+    message(body).map(Inbound::One)
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn message(bytes: &[u8]) -> Result<Message<'_>, Error> {
+    let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+    if envelope.jsonrpc.as_deref() != Some("2.0") {
+        return Err(Error::invalid_request("`jsonrpc` must be \"2.0\""));
+    }
+    let Some(method) = envelope.method else {
+        // An error may answer a request whose id could not be read, and has `null` then.
+        return match (envelope.id, envelope.result, envelope.error) {
+            (Some(_), Some(_), None) | (_, None, Some(_)) => Ok(Message::Response),
+            _ => Err(Error::invalid_request("the message has no `method`")),
+        };
+    };
+    let id = envelope.id.map(Id::parse).transpose()?;
+    if method.len() > METHOD_BYTES_MAX {
+        return Err(Error::invalid_request(format!(
+            "`method` has {} bytes, more than {METHOD_BYTES_MAX}",
+            method.len()
+        )));
+    }
+    let params = envelope.params;
+    Ok(match id {
+        Some(id) => Message::Request { id, method, params },
+        None => Message::Notification { params },
+    })
+}
+
+fn unreadable(error: &serde_json::Error) -> Error {
+    match error.classify() {
+        Category::Data => Error::invalid_request("the body is no JSON-RPC message"),
+        Category::Syntax | Category::Eof | Category::Io => {
+            let (line, column) = (error.line(), error.column());
+            Error::new(ErrorKind::Parse, format!("the body is not JSON (line {line}, column {column})"))
+        }
+    }
+}
+
+/// Refuses what nests so deep that reading it by recursion could exhaust the stack.
+fn check_depth(body: &[u8]) -> Result<(), Error> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > JSON_DEPTH_MAX {
+            return Err(Error::invalid_request(format!(
+                "the body nests deeper than {JSON_DEPTH_MAX} levels"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Success<'a, R> {
+    jsonrpc: &'static str,
+    id: &'a RawValue,
+    result: R,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    jsonrpc: &'static str,
+    id: Option<&'a RawValue>,
+    error: ErrorObject<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    code: i32,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<ErrorData<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ErrorData<'a> {
+    Uri { uri: &'a str },
+    Version { supported: Vec<&'static str>, requested: &'a str },
+}
+
+/// The answer to request `id`.
+pub(crate) fn success(id: Id<'_>, result: impl Serialize) -> Vec<u8> {
+    // Writing to memory fails only where a `Serialize` refuses, and the shapes written here never do.
+    serde_json::to_vec(&Success { jsonrpc: "2.0", id: id.0, result }).unwrap_or_default()
+}
+
+/// The error that answers request `id`, or a message whose id could not be read.
+pub(crate) fn failure(id: Option<Id<'_>>, error: &Error, era: Era) -> Vec<u8> {
+    let data = match &error.kind {
+        ErrorKind::ResourceNotFound { uri } => Some(ErrorData::Uri { uri }),
+        ErrorKind::UnsupportedVersion { requested } => Some(ErrorData::Version {
+            supported: ProtocolVersion::of(era).map(ProtocolVersion::as_str).collect(),
+            requested,
+        }),
+        _ => None,
+    };
+    let error = ErrorObject { code: error.kind.code(era), message: &error.message, data };
+    serde_json::to_vec(&Failure { jsonrpc: "2.0", id: id.map(|id| id.0), error }).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(body: &str) -> ErrorKind {
+        parse(body.as_bytes()).unwrap_err().kind
+    }
+
+    #[test]
+    fn a_message_is_told_by_what_it_has() {
+        let parse = |body: &'static str| match parse(body.as_bytes()).unwrap() {
+            Inbound::One(Message::Request { .. }) => "request",
+            Inbound::One(Message::Notification { .. }) => "notification",
+            Inbound::One(Message::Response) => "response",
+            Inbound::Batch(_) => "batch",
+        };
+        assert_eq!(parse(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), "request");
+        assert_eq!(parse(r#"{"jsonrpc":"2.0","method":"ping"}"#), "notification");
+        assert_eq!(parse(r#"{"jsonrpc":"2.0","id":"a","result":null}"#), "response");
+        assert_eq!(parse(r#"{"jsonrpc":"2.0","id":null,"error":{}}"#), "response");
+        assert_eq!(parse(" [1]"), "batch");
+    }
+
+    #[test]
+    fn an_id_is_a_string_or_an_integer() {
+        for id in ["null", "true", "1.5", "1e3", "{}", "[]"] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+            assert_eq!(kind(&body), ErrorKind::InvalidRequest, "{id}");
+        }
+        for id in ["0", "-7", "18446744073709551616", r#""""#] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+            assert!(parse(body.as_bytes()).is_ok(), "{id}");
+        }
+    }
+
+    #[test]
+    fn depth_is_counted_outside_strings_and_refused_past_the_limit() {
+        let nest = |depth: usize| {
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"m","params":{}1{}}}"#,
+                "[".repeat(depth),
+                "]".repeat(depth)
+            )
+        };
+        assert!(parse(nest(JSON_DEPTH_MAX - 1).as_bytes()).is_ok());
+        assert_eq!(kind(&nest(JSON_DEPTH_MAX)), ErrorKind::InvalidRequest);
+        let brackets = format!(r#"{{"jsonrpc":"2.0","method":"m","params":["\"{}"]}}"#, "[".repeat(10_000));
+        assert!(parse(brackets.as_bytes()).is_ok());
+    }
+}

@@ -1,0 +1,39 @@
+//! The bytes of the protocol: JSON-RPC envelopes, and each era's parameters and results.
+//!
+//! Everything here is a pure function over bytes and values; this is the one place that derives serde for protocol
+//! shapes.
+
+pub(crate) mod definition;
+pub(crate) mod jsonrpc;
+mod legacy;
+mod modern;
+pub(crate) mod params;
+pub(crate) mod results;
+
+use serde_json::value::RawValue;
+
+use crate::{error::Error, model::Request, version::Era};
+
+/// What `method` with `params` asks for in `era`.
+///
+/// # Errors
+/// `MethodNotFound` for a method that is not in the era's table, `InvalidParams` for parameters it does not take.
+pub(crate) fn decode<'a>(era: Era, method: &str, params: Option<&'a RawValue>) -> Result<Request<'a>, Error> {
+    let request = match era {
+        Era::Legacy => legacy::decode(method, params)?,
+        Era::Modern => modern::decode(method, params)?,
+    };
+    request.ok_or_else(|| {
+        let other = match era {
+            Era::Legacy => modern::knows(method).then_some("2026-07-28"),
+            Era::Modern => legacy::knows(method).then_some("2025-11-25 and before"),
+        };
+        let method = crate::limits::echo(method);
+        Error::method_not_found(match other {
+            Some(other) => {
+                format!("method {method} belongs to revision {other}, which this request is not of")
+            }
+            None => format!("method {method} does not exist"),
+        })
+    })
+}
