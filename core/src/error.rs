@@ -50,6 +50,11 @@ pub enum ErrorKind {
     Internal,
     /// An HTTP header is missing or contradicts the body.
     HeaderMismatch,
+    /// What is asked for needs a capability that the client did not declare.
+    MissingClientCapability {
+        /// Its name in `ClientCapabilities`.
+        capability: &'static str,
+    },
     /// The request names a revision this server does not speak in its era.
     UnsupportedVersion {
         /// The name in the request.
@@ -62,12 +67,13 @@ impl ErrorKind {
     pub const fn code(&self, era: Era) -> i32 {
         match (self, era) {
             (Self::Parse, _) => -32700,
-            (Self::InvalidRequest, _) => -32600,
+            (Self::InvalidRequest, _) | (Self::MissingClientCapability { .. }, Era::Legacy) => -32600,
             (Self::MethodNotFound, _) => -32601,
             (Self::InvalidParams, _) | (Self::ResourceNotFound { .. }, Era::Modern) => -32602,
             (Self::ResourceNotFound { .. }, Era::Legacy) => -32002,
             (Self::Internal, _) => -32603,
             (Self::HeaderMismatch, _) => -32020,
+            (Self::MissingClientCapability { .. }, Era::Modern) => -32021,
             (Self::UnsupportedVersion { .. }, _) => -32022,
         }
     }
@@ -85,9 +91,13 @@ impl ErrorKind {
             }
             (Self::MethodNotFound, Era::Modern) => http::StatusCode::NOT_FOUND,
             (Self::Internal, _)
-            | (Self::MethodNotFound | Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Legacy) => {
-                http::StatusCode::OK
-            }
+            | (
+                Self::MethodNotFound
+                | Self::InvalidParams
+                | Self::ResourceNotFound { .. }
+                | Self::MissingClientCapability { .. },
+                Era::Legacy,
+            ) => http::StatusCode::OK,
         }
     }
 }
@@ -128,6 +138,12 @@ impl Error {
 
     pub(crate) fn header_mismatch(message: impl Into<Text>) -> Self {
         Self::new(ErrorKind::HeaderMismatch, message)
+    }
+
+    pub(crate) fn missing_client_capability(what: &str, capability: &'static str) -> Self {
+        let message =
+            format!("{what} needs the client capability {capability:?}, which the request does not declare");
+        Self::new(ErrorKind::MissingClientCapability { capability }, message)
     }
 
     /// What kind of failure this is.

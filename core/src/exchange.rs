@@ -197,7 +197,14 @@ impl Exchange<'_> {
                 let Some(tool) = self.tables.tool(&name) else {
                     return Err(Error::invalid_params(format!("no tool is named {}", echo(&name))));
                 };
-                let output = match tool.call(self.context(body, route), arguments) {
+                let cx = self.context(body, route);
+                if let Some(capability) = tool.client_capabilities.iter().find(|name| !cx.client_has(name)) {
+                    return Err(Error::missing_client_capability(
+                        &format!("tool {}", echo(&name)),
+                        capability,
+                    ));
+                }
+                let output = match tool.call(cx, arguments) {
                     Ok(answer) => answer.await,
                     Err(error) => Err(ToolError::new(error.0)),
                 };

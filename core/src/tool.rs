@@ -46,6 +46,7 @@ pub struct Tool {
     pub(crate) tags: Vec<Text>,
     pub(crate) wrapped: bool,
     pub(crate) constraints: Constraints,
+    pub(crate) client_capabilities: Vec<&'static str>,
     pub(crate) problems: Vec<String>,
     call: Arc<Call>,
 }
@@ -85,6 +86,7 @@ impl Tool {
             tags: Vec::new(),
             wrapped: wrapped.unwrap_or_default(),
             constraints,
+            client_capabilities: Vec::new(),
             problems,
             call: Arc::new(move |cx, raw, constraints| {
                 let arguments = arguments::from_json(raw, constraints)?;
@@ -140,6 +142,15 @@ impl Tool {
     #[must_use]
     pub fn open_world(mut self, open_world: bool) -> Self {
         self.definition.hints.open_world = Some(open_world);
+        self
+    }
+
+    /// Refuses calls whose client does not declare the capability `name`, such as `sampling`, before the handler runs
+    /// (2026-07-28, basic/index: error -32021). Legacy clients declare theirs in a handshake that a stateless server
+    /// does not remember, so it refuses them too.
+    #[must_use]
+    pub fn client_capability(mut self, name: &'static str) -> Self {
+        self.client_capabilities.push(name);
         self
     }
 

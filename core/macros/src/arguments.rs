@@ -9,7 +9,7 @@ use crate::{
 };
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Expr, Lit, LitStr, Meta, Pat, PatType, Type, UnOp};
+use syn::{Expr, Lit, LitInt, LitStr, Meta, Pat, PatType, Type, UnOp};
 
 const KNOWN: [&str; 7] = ["rename", "description", "default", "example", "length", "range", "pattern"];
 
@@ -28,8 +28,8 @@ pub(crate) struct Argument {
     rename: Option<LitStr>,
     default: Option<Expr>,
     examples: Vec<Expr>,
-    /// Keywords of JSON Schema and their values.
-    keywords: Vec<(&'static str, TokenStream)>,
+    /// What `#[schemars(…)]` says about its values.
+    constraints: Vec<TokenStream>,
 }
 
 impl Arguments {
@@ -74,7 +74,7 @@ impl ToTokens for Arguments {
             Some(quote!(fn #function() -> #ty { #value }))
         });
         let fields = self.0.iter().enumerate().map(|(index, argument)| {
-            let Argument { ident, ty, rename, description, examples, .. } = argument;
+            let Argument { ident, ty, rename, description, examples, constraints, .. } = argument;
             let default = argument.has_default.then(|| match &argument.default {
                 Some(_) => {
                     let function = default_name(index).to_string();
@@ -89,14 +89,12 @@ impl ToTokens for Arguments {
                 Some(text) => quote!(&#text),
                 None => example.to_token_stream(),
             });
-            // `extend`, because `length(…)` and its like do nothing for a type that is described elsewhere (`$ref`).
-            let keywords = argument.keywords.iter().map(|(keyword, value)| quote!(#keyword = #value));
             quote! {
                 #default
                 #(#[serde(rename = #rename)])*
                 #(#[schemars(description = #description)])*
                 #(#[schemars(example = #examples)])*
-                #(#[schemars(extend(#keywords))])*
+                #(#[schemars(#constraints)])*
                 #ident: #ty
             }
         });
@@ -128,7 +126,7 @@ impl Argument {
             rename: None,
             default: None,
             examples: Vec::new(),
-            keywords: Vec::new(),
+            constraints: Vec::new(),
         };
         for setting in settings {
             argument.set(&setting, errors);
@@ -164,27 +162,23 @@ impl Argument {
     }
 
     fn constrain_length(&mut self, setting: &Setting, errors: &mut Errors) {
-        let text = ("minLength", "maxLength");
-        let list = ("minItems", "maxItems");
-        let map = ("minProperties", "maxProperties");
-        let keywords = match shape::shape(&self.ty) {
-            Shape::Text => vec![text],
-            Shape::List => vec![list],
-            Shape::Map => vec![map],
-            // A keyword says nothing about other kinds of JSON, so a type that may be any of them gets all three.
-            Shape::Other => vec![text, list, map],
+        let shape = shape::shape(&self.ty);
+        match shape {
+            Shape::Text | Shape::List | Shape::Map | Shape::Other => {}
             Shape::Number => {
                 return self.misplaced(setting, "texts, lists and maps", ": use `range(…)`", errors);
             }
             Shape::Boolean => return self.misplaced(setting, "texts, lists and maps", ": remove it", errors),
-        };
+        }
         let Some(Bounds { min, max }) = bounds(setting, "length(min = 1, max = 100)", true, errors) else {
             return;
         };
-        for (min_keyword, max_keyword) in keywords {
-            self.keywords.extend(min.iter().map(|min| (min_keyword, min.to_token_stream())));
-            self.keywords.extend(max.iter().map(|max| (max_keyword, max.to_token_stream())));
-        }
+        let (min, max) = (min.iter(), max.iter());
+        self.constraints.push(match shape {
+            // schemars has no word for the entries of a map.
+            Shape::Map => quote!(extend(#("minProperties" = #min,)* #("maxProperties" = #max,)*)),
+            _ => quote!(length(#(min = #min,)* #(max = #max,)*)),
+        });
     }
 
     fn constrain_range(&mut self, setting: &Setting, errors: &mut Errors) {
@@ -196,8 +190,8 @@ impl Argument {
         let Some(Bounds { min, max }) = bounds(setting, "range(min = 0, max = 100)", false, errors) else {
             return;
         };
-        self.keywords.extend(min.map(|min| ("minimum", min.into_token_stream())));
-        self.keywords.extend(max.map(|max| ("maximum", max.into_token_stream())));
+        let (min, max) = (min.iter(), max.iter());
+        self.constraints.push(quote!(range(#(min = #min,)* #(max = #max,)*)));
     }
 
     fn constrain_pattern(&mut self, setting: &Setting, errors: &mut Errors) {
@@ -205,7 +199,7 @@ impl Argument {
             return self.misplaced(setting, "texts", ": remove it", errors);
         }
         if let Some(text) = setting.text(errors) {
-            self.keywords.push(("pattern", text.into_token_stream()));
+            self.constraints.push(quote!(regex(pattern = #text)));
         }
     }
 
@@ -302,16 +296,17 @@ fn settings(input: &PatType, errors: &mut Errors) -> Vec<Setting> {
 
 /// The two ends of `length(…)` or `range(…)`.
 struct Bounds {
-    min: Option<Expr>,
-    max: Option<Expr>,
+    min: Option<TokenStream>,
+    max: Option<TokenStream>,
 }
 
 fn bounds(setting: &Setting, form: &str, is_length: bool, errors: &mut Errors) -> Option<Bounds> {
     let tokens = setting.list(form, errors)?;
-    let mut bounds = Bounds { min: None, max: None };
     let place = format!("`{}`", setting.key);
     let known: &[&str] = if is_length { &["min", "max", "equal"] } else { &["min", "max"] };
-    for end in options::read(tokens, &place, &[], errors) {
+    let ends = options::read(tokens, &place, &[], errors);
+    let (mut min, mut max) = (None, None);
+    for end in &ends {
         if !known.contains(&end.key.as_str()) {
             end.unknown(&place, known, errors);
             return None;
@@ -328,25 +323,43 @@ fn bounds(setting: &Setting, form: &str, is_length: bool, errors: &mut Errors) -
             errors.on(value, format_args!("{wrong}: write `{form}`"));
             return None;
         }
-        if end.key != "max" {
-            bounds.min = Some(value.clone());
-        }
-        if end.key != "min" {
-            bounds.max = Some(value.clone());
+        match end.key.as_str() {
+            "min" => min = Some(value),
+            "max" => max = Some(value),
+            _ if ends.len() > 1 => {
+                errors.at(end.span(), "`equal` says both ends: remove the others");
+                return None;
+            }
+            _ => (min, max) = (Some(value), Some(value)),
         }
     }
-    match (&bounds.min, &bounds.max) {
-        (None, None) => {
-            errors.at(setting.span(), format_args!("{place} says nothing: write `{form}`"));
-            return None;
-        }
-        (Some(min), Some(max)) if number(min).zip(number(max)).is_some_and(|(min, max)| min > max) => {
-            errors.at(setting.span(), format_args!("no value is in this {place}: `min` is above `max`"));
-            return None;
-        }
-        _ => {}
+    if ends.is_empty() {
+        errors.at(setting.span(), format_args!("{place} says nothing: write `{form}`"));
+        return None;
     }
-    Some(bounds)
+    if min.and_then(number).zip(max.and_then(number)).is_some_and(|(min, max)| min > max) {
+        errors.at(setting.span(), format_args!("no value is in this {place}: `min` is above `max`"));
+        return None;
+    }
+    Some(Bounds { min: min.map(wide), max: max.map(wide) })
+}
+
+/// The bound as it is, but for a plain integer, which would be an `i32` here and may be too large for one.
+fn wide(value: &Expr) -> TokenStream {
+    match value {
+        Expr::Unary(unary) if is_literal(value) => {
+            let (sign, number) = (&unary.op, wide(&unary.expr));
+            quote!(#sign #number)
+        }
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(number) if number.suffix().is_empty() => {
+                let suffix = if number.base10_parse::<i64>().is_ok() { "i64" } else { "u64" };
+                LitInt::new(&format!("{}{suffix}", number.base10_digits()), number.span()).into_token_stream()
+            }
+            other => other.to_token_stream(),
+        },
+        other => other.to_token_stream(),
+    }
 }
 
 fn is_literal(value: &Expr) -> bool {

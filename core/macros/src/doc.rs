@@ -30,7 +30,10 @@ pub(crate) fn text(attributes: &[Attribute]) -> Option<Text> {
             (!text.is_empty()).then_some(Text::Known(text))
         }
         // A macro is expanded after this one, so its text can be joined but not looked at.
-        None => Some(Text::Expression(quote!(::core::concat!(#(#values, "\n"),*)))),
+        None => {
+            let lines = values.split_first().map(|(first, rest)| quote!(#first #(, "\n", #rest)*));
+            Some(Text::Expression(quote!(::core::concat!(#lines))))
+        }
     }
 }
 

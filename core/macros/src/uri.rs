@@ -114,6 +114,9 @@ fn check_placeholder(name: &str) -> Result<(), String> {
             "`{{{name}}}` contains {letter:?}: a placeholder is named like a parameter, e.g. `{{{plain}}}`"
         ));
     }
+    if name.starts_with(|letter: char| letter.is_ascii_digit()) {
+        return Err(format!("`{{{name}}}` begins with a digit: a placeholder is named like a parameter"));
+    }
     Ok(())
 }
 
@@ -190,6 +193,7 @@ mod tests {
             ("{id:3}", "(prefix)"),
             ("{user-id}", "e.g. `{userid}`"),
             ("{}", "`{}` has no name"),
+            ("{1st}", "begins with a digit"),
         ] {
             let message = wrong(&format!("a://{placeholder}"));
             assert!(message.contains(says), "{message}");

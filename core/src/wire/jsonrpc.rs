@@ -2,7 +2,7 @@
 //!
 //! Parameters stay raw until their type is known, so that they are deserialized once, straight from the request.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{error::Category, value::RawValue};
@@ -186,8 +186,17 @@ struct ErrorObject<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ErrorData<'a> {
-    Uri { uri: &'a str },
-    Version { supported: Vec<&'static str>, requested: &'a str },
+    #[serde(rename_all = "camelCase")]
+    Capability {
+        required_capabilities: BTreeMap<&'a str, BTreeMap<(), ()>>,
+    },
+    Uri {
+        uri: &'a str,
+    },
+    Version {
+        supported: Vec<&'static str>,
+        requested: &'a str,
+    },
 }
 
 /// The answer to request `id`.
@@ -200,6 +209,10 @@ pub(crate) fn success(id: Id<'_>, result: impl Serialize) -> Vec<u8> {
 pub(crate) fn failure(id: Option<Id<'_>>, error: &Error, era: Era) -> Vec<u8> {
     let data = match &error.kind {
         ErrorKind::ResourceNotFound { uri } => Some(ErrorData::Uri { uri }),
+        ErrorKind::MissingClientCapability { capability } => {
+            let required_capabilities = BTreeMap::from([(*capability, BTreeMap::new())]);
+            Some(ErrorData::Capability { required_capabilities })
+        }
         ErrorKind::UnsupportedVersion { requested } => Some(ErrorData::Version {
             supported: ProtocolVersion::of(era).map(ProtocolVersion::as_str).collect(),
             requested,
