@@ -81,23 +81,16 @@ impl ErrorKind {
     /// The HTTP status, per era. Legacy clients take a status other than 200 for a broken transport, so there only
     /// messages that could not be read have one.
     pub const fn status(&self, era: Era) -> http::StatusCode {
+        use http::StatusCode;
         match (self, era) {
-            (
-                Self::Parse | Self::InvalidRequest | Self::HeaderMismatch | Self::UnsupportedVersion { .. },
-                _,
-            )
-            | (Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Modern) => {
-                http::StatusCode::BAD_REQUEST
-            }
-            (Self::MethodNotFound, Era::Modern) => http::StatusCode::NOT_FOUND,
+            (Self::Parse | Self::InvalidRequest | Self::HeaderMismatch, _)
+            | (Self::UnsupportedVersion { .. }, _)
+            | (Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Modern)
+            | (Self::MissingClientCapability { .. }, Era::Modern) => StatusCode::BAD_REQUEST,
+            (Self::MethodNotFound, Era::Modern) => StatusCode::NOT_FOUND,
             (Self::Internal, _)
-            | (
-                Self::MethodNotFound
-                | Self::InvalidParams
-                | Self::ResourceNotFound { .. }
-                | Self::MissingClientCapability { .. },
-                Era::Legacy,
-            ) => http::StatusCode::OK,
+            | (Self::MethodNotFound | Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Legacy)
+            | (Self::MissingClientCapability { .. }, Era::Legacy) => StatusCode::OK,
         }
     }
 }
