@@ -99,24 +99,29 @@ impl Service {
         if path == self.path || path.strip_suffix('/').is_some_and(|path| path == self.path) {
             return self.endpoint(platform, request).await;
         }
-        let mut here = self.routes.iter().filter(|route| route.path == path).peekable();
-        if here.peek().is_none() {
-            return refusal::not_found(&self.path);
+        let answer = match self.route(request.method(), path) {
+            Ok(route) => (route.handler)(platform.clone(), request),
+            Err(refused) => return *refused,
+        };
+        answer.await
+    }
+
+    /// The plain route for `method` at `path`.
+    fn route(&self, method: &Method, path: &str) -> Result<&HttpRoute, Box<Response<Body>>> {
+        let here: Vec<_> = self.routes.iter().filter(|route| route.path == path).collect();
+        if here.is_empty() {
+            return Err(Box::new(refusal::not_found(&self.path)));
         }
-        let allowed: Vec<_> = here.clone().map(|route| route.method.as_str()).collect();
-        match here.find(|route| route.method == *request.method()) {
-            Some(route) => (route.handler)(platform.clone(), request).await,
-            None => {
-                let mut response = refusal::text(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    format!("{path} takes {}", allowed.join(", ")),
-                );
-                if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
-                    response.headers_mut().insert(header::ALLOW, allowed);
-                }
-                response
-            }
+        if let Some(route) = here.iter().find(|route| route.method == *method) {
+            return Ok(route);
         }
+        let allowed: Vec<_> = here.iter().map(|route| route.method.as_str()).collect();
+        let allowed = allowed.join(", ");
+        let mut response = refusal::text(StatusCode::METHOD_NOT_ALLOWED, format!("{path} takes {allowed}"));
+        if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+            response.headers_mut().insert(header::ALLOW, allowed);
+        }
+        Err(Box::new(response))
     }
 
     async fn endpoint(&self, platform: &Platform, request: Request<Bytes>) -> Response<Body> {
@@ -181,5 +186,28 @@ impl fmt::Debug for Service {
             .field("name", &self.name())
             .field("path", &self.path)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adapters box and spawn it, so it must be `Send` for every lifetime.
+    #[test]
+    fn answering_can_be_boxed() {
+        fn boxed<'a>(
+            service: &'a Service,
+            platform: &'a Platform,
+            request: Request<Bytes>,
+        ) -> crate::future::BoxFuture<'a, Response<Body>> {
+            Box::pin(service.handle(platform, request))
+        }
+        fn owned(service: Arc<Service>, platform: Platform) -> crate::future::BoxFuture<'static, ()> {
+            Box::pin(async move {
+                service.handle(&platform, Request::default()).await;
+            })
+        }
+        let _ = (boxed, owned);
     }
 }
