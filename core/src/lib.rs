@@ -21,6 +21,7 @@
 
 mod arguments;
 pub mod auth;
+mod base64;
 mod context;
 mod error;
 mod exchange;
@@ -48,6 +49,7 @@ pub use edgemcp_macros::{prompt, resource, tool};
 
 pub use self::{
     arguments::NoArguments,
+    base64::Base64,
     context::Context,
     error::{Error, ErrorKind, ToolError},
     model::{Annotations, Content, Icon, PromptMessage, ResourceContents, ResourceLink, Role, Text, Theme},

@@ -42,8 +42,9 @@ fn finish(settings: SchemaSettings, root: impl FnOnce(&mut SchemaGenerator) -> S
         })
         .into_generator();
     let mut schema = root(&mut generator);
-    // The Rust type's name says nothing to a client.
+    // A Rust type's name and documentation are not written for clients; a component has its own description.
     schema.remove("title");
+    schema.remove("description");
     schema.to_value()
 }
 
@@ -84,12 +85,24 @@ pub(crate) fn from_strings<T: DeserializeOwned>(
 
 /// A sentence about what stands at `path`.
 fn at(path: &str, what: &str) -> ArgumentError {
-    let what = shorten(what);
+    let what = shorten(&in_json_words(what));
     ArgumentError(if path == "." || path.is_empty() {
         format!("invalid arguments: {what}")
     } else {
         format!("invalid argument `{path}`: {what}")
     })
+}
+
+/// serde's sentence, with the words of JSON Schema where it ends in the name of a Rust number.
+fn in_json_words(text: &str) -> std::borrow::Cow<'_, str> {
+    let Some((what, expected)) = text.rsplit_once(", expected ") else { return text.into() };
+    let word = match expected {
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "an integer",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "an integer that is not negative",
+        "f32" | "f64" => "a number",
+        _ => return text.into(),
+    };
+    format!("{what}, expected {word}").into()
 }
 
 /// serde's sentence without the position, which counts in bytes the model never saw.

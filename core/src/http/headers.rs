@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use ::base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use http::{HeaderMap, HeaderName, header};
 
 /// Names the revision a request is of.

@@ -1,0 +1,111 @@
+//! What is wrong with a definition is found when it is built, all at once, each with its way out.
+
+mod common;
+
+use edgemcp::{Server, http::Body, prelude::*};
+use http::{Method, Response};
+
+fn problems(server: Server) -> Vec<String> {
+    server.build().unwrap_err().problems().to_vec()
+}
+
+fn tool(name: &'static str) -> Tool {
+    Tool::new(name, "Does something.", |_, _: NoArguments| async {})
+}
+
+#[test]
+fn two_of_one_name_are_named() {
+    let resource = || Resource::new("data://x", "x", |_, _: NoArguments| async { "" });
+    let prompt = || Prompt::new("p", "Says something.", |_, _: NoArguments| async { "" });
+    let server = Server::new("test", "1")
+        .tool(tool("add"))
+        .tool(tool("add"))
+        .resource(resource())
+        .resource(resource())
+        .prompt(prompt())
+        .prompt(prompt())
+        .prompt(prompt());
+    assert_eq!(
+        problems(server),
+        [
+            r#"two tools are named "add" (rename one, or mount one under a prefix)"#,
+            r#"two resources have the URI "data://x" (rename one, or mount one under a prefix)"#,
+            r#"3 prompts are named "p" (rename one, or mount one under a prefix)"#,
+        ]
+    );
+}
+
+#[test]
+fn a_uri_without_scheme_and_a_placeholder_without_parameter_are_named() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Id {
+        #[allow(dead_code)]
+        id: String,
+    }
+    let server = Server::new("test", "1")
+        .resource(Resource::new("config", "config", |_, _: NoArguments| async { "" }))
+        .resource(Resource::new("user://{user_id}", "user", |_, _: Id| async { "" }));
+    assert_eq!(
+        problems(server),
+        [
+            r#"resource "config": URI "config" has no scheme: write e.g. "data://config""#,
+            r#"resource "user://{user_id}": its URI has the placeholder {user_id}, which is no parameter of its handler (it takes id)"#,
+            r#"resource "user://{user_id}": its handler takes `id`, which is no placeholder of its URI (write {id})"#,
+        ]
+    );
+}
+
+#[test]
+fn names_descriptions_icons_and_paths_are_checked() {
+    let long = "x".repeat(129);
+    let server = Server::new("", "")
+        .icon(Icon::new("base64,AAAA"))
+        .tool(tool("has space"))
+        .tool(Tool::new(long, " ", |_, _: NoArguments| async {}))
+        .path("mcp")
+        .route(Method::GET, "/a", |_, _| async { Response::new(Body::empty()) })
+        .route(Method::GET, "/a", |_, _| async { Response::new(Body::empty()) });
+    let found = problems(server).join("\n");
+    for expected in [
+        "the server has no name",
+        "the server has no version",
+        r#"the server has the icon "base64,AAAA": write an `https://` URL, or `data:<media type>;base64,<data>`"#,
+        r#"tool "has space": ' ' cannot stand in a name"#,
+        "a name has 1 to 128 characters",
+        "has no description, by which the model chooses it",
+        r#"path "mcp" must start with `/`"#,
+        "two routes answer GET /a",
+    ] {
+        assert!(found.contains(expected), "{expected}\n{found}");
+    }
+    let fine = Server::new("test", "1").tool(tool("a.b-c_D9")).tool(Tool::new(
+        "x".repeat(128),
+        "d",
+        |_, _: NoArguments| async {},
+    ));
+    assert!(fine.icon(Icon::new("data:image/png;base64,AAAA")).build().is_ok());
+}
+
+#[test]
+fn a_route_may_not_hide_the_endpoint() {
+    let server =
+        Server::new("test", "1").route(Method::GET, "/mcp/", |_, _| async { Response::new(Body::empty()) });
+    assert!(problems(server)[0].contains("is where the MCP endpoint is"));
+}
+
+#[test]
+fn arguments_that_are_no_object_are_refused() {
+    let server = Server::new("test", "1")
+        .tool(Tool::new("sum", "Sum.", |_, numbers: Vec<i64>| async move { numbers.len() }));
+    assert_eq!(
+        problems(server),
+        [r#"tool "sum": its arguments are no object; take a struct with named fields"#]
+    );
+}
+
+#[test]
+fn the_error_lists_one_problem_a_line() {
+    let text = Server::new("", "").build().unwrap_err().to_string();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.starts_with("the definition of server \"\" cannot be served:"), "{text}");
+}

@@ -1,0 +1,91 @@
+//! Types beyond JSON's own, as arguments and results.
+
+mod common;
+
+use common::Stage;
+use edgemcp::{Server, prelude::*};
+use serde_json::{Value, json};
+
+fn call(tool: Tool, arguments: Value) -> (Value, Value) {
+    let stage = Stage::new(Server::new("test", "1").tool(tool));
+    let schema = stage.modern("tools/list", json!({})).json["result"]["tools"][0]["inputSchema"].clone();
+    let answer = stage.modern("tools/call", json!({"name": "t", "arguments": arguments}));
+    (schema, answer.json["result"].clone())
+}
+
+#[test]
+fn bytes_travel_as_base64() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct File {
+        data: Base64,
+    }
+    let tool = || {
+        Tool::new("t", "Turn bytes around.", |_, File { data }| async move {
+            Json(Base64(data.0.iter().rev().copied().collect()))
+        })
+    };
+    let (schema, result) = call(tool(), json!({"data": "AQID"}));
+    assert_eq!(schema["properties"]["data"], json!({"type": "string", "contentEncoding": "base64"}));
+    assert_eq!(result["structuredContent"]["result"], "AwIB");
+    let (_, result) = call(tool(), json!({"data": "AQI"}));
+    let text = result["content"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("invalid argument `data`: expected base64"), "{text}");
+}
+
+#[cfg(feature = "chrono")]
+#[test]
+fn chrono_moments_travel_as_rfc_3339() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct When {
+        at: chrono::DateTime<chrono::Utc>,
+    }
+    let tool = Tool::new("t", "Give it back.", |_, When { at }| async move { Json(at) });
+    let (schema, result) = call(tool, json!({"at": "2026-11-22T14:00:00+01:00"}));
+    assert_eq!(schema["properties"]["at"]["format"], "date-time");
+    assert_eq!(result["structuredContent"]["result"], "2026-11-22T13:00:00Z");
+}
+
+#[cfg(feature = "jiff")]
+#[test]
+fn jiff_moments_travel_as_rfc_3339() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct When {
+        at: jiff::Timestamp,
+    }
+    let tool = Tool::new("t", "Give it back.", |_, When { at }| async move { Json(at) });
+    let (schema, result) = call(tool, json!({"at": "2026-11-22T14:00:00+01:00"}));
+    assert_eq!(schema["properties"]["at"]["format"], "date-time");
+    assert_eq!(result["structuredContent"]["result"], "2026-11-22T13:00:00Z");
+}
+
+#[cfg(feature = "uuid")]
+#[test]
+fn a_uuid_travels_as_text_and_a_broken_one_is_named() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Which {
+        id: uuid::Uuid,
+    }
+    let tool = || Tool::new("t", "Give it back.", |_, Which { id }| async move { Json(id) });
+    let (schema, result) = call(tool(), json!({"id": "67E55044-10B1-426F-9247-BB680E5FE0C8"}));
+    assert_eq!(schema["properties"]["id"]["format"], "uuid");
+    assert_eq!(result["structuredContent"]["result"], "67e55044-10b1-426f-9247-bb680e5fe0c8");
+    let (_, result) = call(tool(), json!({"id": "67e55044"}));
+    assert!(result["content"][0]["text"].as_str().unwrap().starts_with("invalid argument `id`"), "{result}");
+}
+
+#[cfg(feature = "pattern")]
+#[test]
+fn a_pattern_is_in_the_schema_and_enforced() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Code {
+        #[schemars(regex(pattern = r"^[A-Z]{2}-\d+$"))]
+        code: String,
+    }
+    let tool = || Tool::new("t", "Give it back.", |_, Code { code }| async move { code });
+    let (schema, result) = call(tool(), json!({"code": "AB-12"}));
+    assert_eq!(schema["properties"]["code"]["pattern"], r"^[A-Z]{2}-\d+$");
+    assert_eq!(result["content"][0]["text"], "AB-12");
+    let (_, result) = call(tool(), json!({"code": "ab-12"}));
+    let text = result["content"][0]["text"].as_str().unwrap();
+    assert_eq!(text, r#"invalid argument `code`: expected text matching "^[A-Z]{2}-\\d+$", got "ab-12""#);
+}
