@@ -1,5 +1,7 @@
 //! What is wrong with a definition is found when it is built, all at once, each with its way out.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 mod common;
 
 use edgemcp::{Server, http::Body, prelude::*};

@@ -1,5 +1,7 @@
 //! What a request that cannot be served gets: the code, the status and the way out, in every revision.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 mod common;
 
 use common::{Answer, Stage, modern, server};

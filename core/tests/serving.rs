@@ -1,5 +1,7 @@
 //! What a well-behaved client gets, in every revision.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 mod common;
 
 use common::{Stage, modern, server};

@@ -1,5 +1,7 @@
 //! Types beyond JSON's own, as arguments and results.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 mod common;
 
 use common::Stage;
