@@ -66,4 +66,18 @@ pub use self::{
 #[doc(hidden)]
 pub mod __private {
     pub use {schemars, serde, serde_json};
+
+    /// What an argument may be.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be an argument",
+        label = "clients could neither send it nor see what it is",
+        note = "put `#[derive(serde::Deserialize, schemars::JsonSchema)]` on `{Self}`, or take a type that has both"
+    )]
+    pub trait Argument {}
+
+    #[diagnostic::do_not_recommend]
+    impl<T: serde::de::DeserializeOwned + schemars::JsonSchema> Argument for T {}
+
+    /// Says what an argument must be, where the derives would only say which of their traits is missing.
+    pub const fn argument<T: Argument>() {}
 }

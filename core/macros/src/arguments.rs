@@ -7,9 +7,9 @@ use crate::{
     options::{self, Setting},
     shape::{self, Shape},
 };
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::{Expr, Lit, LitInt, LitStr, Meta, Pat, PatType, Type, UnOp};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Expr, Lit, LitInt, LitStr, Meta, Pat, PatType, Type, UnOp, spanned::Spanned};
 
 const KNOWN: [&str; 7] = ["rename", "description", "default", "example", "length", "range", "pattern"];
 
@@ -98,7 +98,12 @@ impl ToTokens for Arguments {
                 #ident: #ty
             }
         });
+        let checks = self.0.iter().map(|Argument { ty, .. }| {
+            let span = Span::mixed_site().located_at(ty.span());
+            quote_spanned!(span=> const _: () = ::edgemcp::__private::argument::<#ty>();)
+        });
         tokens.extend(quote! {
+            #(#checks)*
             #(#defaults)*
             #[derive(::edgemcp::__private::serde::Deserialize, ::edgemcp::__private::schemars::JsonSchema)]
             #[serde(crate = "::edgemcp::__private::serde", deny_unknown_fields, rename = "arguments")]
@@ -221,7 +226,7 @@ fn name(input: &PatType, errors: &mut Errors) -> Option<Ident> {
             );
         }
         Pat::Wild(pat) => {
-            errors.on(pat, "an argument needs a name, because clients send it by name: write `_name`");
+            errors.on(pat, "an argument needs a name, because clients send it by name: name it");
         }
         pat => errors.on(
             pat,
@@ -320,7 +325,7 @@ fn bounds(setting: &Setting, form: &str, is_length: bool, errors: &mut Errors) -
             _ => "",
         };
         if !wrong.is_empty() {
-            errors.on(value, format_args!("{wrong}: write `{form}`"));
+            errors.at(end.span(), format_args!("{wrong}: write `{form}`"));
             return None;
         }
         match end.key.as_str() {

@@ -31,8 +31,12 @@ pub(crate) fn text(attributes: &[Attribute]) -> Option<Text> {
         }
         // A macro is expanded after this one, so its text can be joined but not looked at.
         None => {
-            let lines = values.split_first().map(|(first, rest)| quote!(#first #(, "\n", #rest)*));
-            Some(Text::Expression(quote!(::core::concat!(#lines))))
+            let mut lines = values.iter().map(|value| match literal(value) {
+                Some(line) => line.trim().to_token_stream(),
+                None => value.to_token_stream(),
+            });
+            let (first, rest) = (lines.next(), lines);
+            Some(Text::Expression(quote!(::core::concat!(#first #(, "\n", #rest)*))))
         }
     }
 }

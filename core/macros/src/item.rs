@@ -8,7 +8,11 @@ use crate::{
 };
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, FnArg, ItemFn, Pat, PatType, ReturnType, Safety, Signature, spanned::Spanned};
+use syn::{
+    Attribute, FnArg, ItemFn, Pat, PatType, ReturnType, Safety, Signature,
+    parse::{ParseStream, Parser},
+    spanned::Spanned,
+};
 
 /// Which of the attributes is at work.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,7 +82,7 @@ impl Item {
             strip(&mut function.sig);
             return Err(refuse(&function.to_token_stream(), &error));
         }
-        check(kind, &function, errors);
+        check(kind, &mut function, errors);
         let doc = doc::text(&function.attrs);
         let mut item = Self { kind, doc, arguments: Arguments::default(), parameters: Vec::new(), function };
         item.read_parameters(errors);
@@ -211,7 +215,17 @@ fn not_a_function(kind: Kind, item: &syn::Item) -> syn::Error {
         _ => "something else",
     };
     let message = format!("{place} goes on a function, and this is {what}: a {noun} is what a function does");
-    syn::Error::new(Span::call_site(), message)
+    syn::Error::new(start(item).unwrap_or_else(Span::call_site), message)
+}
+
+/// Where an item begins, behind its attributes.
+fn start(item: &syn::Item) -> Option<Span> {
+    let behind = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        input.parse::<TokenStream>()
+    };
+    let behind = behind.parse2(item.to_token_stream()).ok()?;
+    Some(behind.into_iter().next()?.span())
 }
 
 /// Says that methods cannot be used, if this is one: the type beside it has no place inside an `impl`.
@@ -239,7 +253,7 @@ fn mentions_self(tokens: TokenStream) -> Option<Span> {
 }
 
 /// Refuses what a call from a client cannot be.
-fn check(kind: Kind, function: &ItemFn, errors: &mut Errors) {
+fn check(kind: Kind, function: &mut ItemFn, errors: &mut Errors) {
     let (place, noun) = (kind.place(), kind.noun());
     let sig = &function.sig;
     if let Safety::Unsafe(keyword) = &sig.safety {
@@ -262,17 +276,20 @@ fn check(kind: Kind, function: &ItemFn, errors: &mut Errors) {
         };
         errors.on(&sig.generics.params, format_args!("a {noun} cannot be generic: {way_out}"));
     }
-    for attribute in &function.attrs {
+    // A second one must not expand: what it emits has the name that this one's has.
+    function.attrs.retain(|attribute| {
         let last = attribute.path().segments.last().map(|segment| segment.ident.to_string());
         let kinds = [Kind::Tool, Kind::Resource, Kind::Prompt];
-        if let Some(other) = kinds.into_iter().find(|kind| last.as_deref() == Some(kind.noun())) {
-            let other = other.place();
-            errors.on(
-                attribute.path(),
-                format_args!("{place} and {other} on one function: write a function for each"),
-            );
-        }
-    }
+        let Some(other) = kinds.into_iter().find(|kind| last.as_deref() == Some(kind.noun())) else {
+            return true;
+        };
+        let other = other.place();
+        errors.on(
+            attribute.path(),
+            format_args!("{place} and {other} on one function: write a function for each"),
+        );
+        false
+    });
 }
 
 fn check_context(input: &PatType, errors: &mut Errors) {

@@ -29,9 +29,11 @@ use proc_macro::TokenStream;
 /// What it returns is anything that is `IntoToolOutput`. Its doc comment is what the model reads to choose the tool, so
 /// a tool without one does not compile.
 ///
-/// ```ignore
+/// ```
+/// use edgemcp::prelude::*;
+///
 /// /// Add two integers.
-/// #[tool(read_only)]
+/// #[tool(read_only, idempotent)]
 /// pub async fn add(
 ///     /// First addend.
 ///     a: i64,
@@ -39,6 +41,9 @@ use proc_macro::TokenStream;
 /// ) -> i64 {
 ///     a + b
 /// }
+///
+/// let server = Server::new("calculator", "1.0.0").tool(add::tool());
+/// # assert!(server.build().is_ok());
 /// ```
 ///
 /// # Options
@@ -64,7 +69,14 @@ use proc_macro::TokenStream;
 /// | `example = …` | a value to show; may be repeated |
 /// | `length(min = 1, max = 100)`, `length(equal = 2)` | characters of a text, items of a list, entries of a map |
 /// | `range(min = 0, max = 100)` | bounds of a number, both included |
-/// | `pattern = "…"` | a regular expression that a text must match |
+/// | `pattern = "…"` | a regular expression that a text must match (feature `pattern` of `edgemcp`) |
+///
+/// # Limits
+///
+/// - The type beside the function takes its name among types, so a module of the same name cannot be in the same scope.
+/// - The generated code names the crate `edgemcp`, so it must be a dependency under that name.
+/// - `length`, `range` and `pattern` of a type of your own hold if its schema is a text, a list or a number. Those of a
+///   type that serializes as something else belong into that type.
 #[proc_macro_attribute]
 pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
     tool::expand(options.into(), item.into()).into()
@@ -75,18 +87,26 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The URI comes first. One with placeholders (`{user_id}`, RFC 6570 level 1) is a template, and then each placeholder is
 /// a parameter of the same name and each parameter but the context is a placeholder; both are checked by the compiler.
 ///
-/// ```ignore
-/// /// What we know about a user.
+/// ```
+/// use edgemcp::prelude::*;
+///
+/// /// Who a user is.
 /// #[resource("user://{user_id}/profile", mime_type = "application/json")]
-/// pub async fn profile(cx: &Context, user_id: String) -> Result<Json<Profile>, ResourceError> {
-///     …
+/// pub async fn profile(cx: &Context, user_id: u64) -> Result<String, Error> {
+///     match user_id {
+///         7 => Ok(r#"{"name": "Ada"}"#.to_owned()),
+///         _ => Err(Error::resource_not_found(format!("user://{user_id}/profile"))),
+///     }
 /// }
+///
+/// let server = Server::new("users", "1.0.0").resource(profile::resource());
+/// # assert!(server.build().is_ok());
 /// ```
 ///
 /// # Options
 ///
 /// `name = "…"` (else the function's name), `title = "…"`, `description = "…"` (else the doc comment),
-/// `mime_type = "…"`, `tags("a", "b")`. Parameters take the `#[arg(…)]` of a [`macro@tool`], but for `default`: a URI that
+/// `mime_type = "…"`, `tags("a", "b")`. Parameters take the `#[arg(…)]` of a [`tool`](macro@tool), but for `default`: a URI that
 /// matches always holds every placeholder.
 #[proc_macro_attribute]
 pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -95,15 +115,20 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a prompt of a function: `review` stays callable, and `review::prompt()` is the `Prompt` to register.
 ///
-/// Parameters are as for a [`macro@tool`]. Clients send every argument of a prompt as text; it is read into the type of
+/// Parameters are as for a [`tool`](macro@tool). Clients send every argument of a prompt as text; it is read into the type of
 /// the parameter.
 ///
-/// ```ignore
+/// ```
+/// use edgemcp::prelude::*;
+///
 /// /// Review a piece of code.
 /// #[prompt]
-/// pub fn review(/** The code. */ code: String, /** What to look at. */ focus: Option<String>) -> String {
-///     format!("Review this code:\n\n{code}")
+/// pub fn review(/** The code. */ code: String, /** How many remarks at the most. */ remarks: Option<u8>) -> String {
+///     format!("Review this, in {} remarks at most:\n\n{code}", remarks.unwrap_or(5))
 /// }
+///
+/// let server = Server::new("reviews", "1.0.0").prompt(review::prompt());
+/// # assert!(server.build().is_ok());
 /// ```
 ///
 /// # Options

@@ -188,17 +188,18 @@ impl Labels {
     /// since 2025-11-25.
     pub(crate) fn check_name(&self, function: &Ident, settings: &[Setting], errors: &mut Errors) {
         let named = settings.iter().find(|setting| setting.key == "name");
-        let span = named.map_or_else(|| function.span(), |setting| setting.meta.span());
+        let place =
+            named.map_or_else(|| function.to_token_stream(), |setting| setting.meta.to_token_stream());
         let way_out = if named.is_some() { "" } else { ": give one with `name = \"…\"`" };
         let name = &self.name;
         let allowed = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
         if let Some(letter) = name.chars().find(|letter| !allowed(letter)) {
             let rule = "a name is made of `A-Z a-z 0-9 _ - .`";
-            errors.at(span, format_args!("name {name:?} contains {letter:?}, and {rule}{way_out}"));
+            errors.on(place, format_args!("name {name:?} contains {letter:?}, and {rule}{way_out}"));
         } else if name.len() > NAME_LETTERS_MAX {
             let letters = name.len();
-            errors.at(
-                span,
+            errors.on(
+                place,
                 format_args!("the name has {letters} letters, and {NAME_LETTERS_MAX} are allowed{way_out}"),
             );
         }

@@ -1,0 +1,95 @@
+//! What the attributes emit is clean under every lint a user may turn on, in every place a function may stand.
+#![deny(warnings, missing_docs, unreachable_pub, unused, nonstandard_style, rust_2018_idioms, future_incompatible)]
+#![deny(unused_qualifications, unused_lifetimes, let_underscore_drop, single_use_lifetimes, missing_debug_implementations)]
+#![forbid(unsafe_code)]
+
+use edgemcp::{Server, prompt, resource, tool};
+
+/// Add two integers.
+#[tool]
+pub const fn add(a: i64, b: i64) -> i64 {
+    a + b
+}
+
+mod inner {
+    /// Seen by the parent only.
+    #[edgemcp::tool(read_only)]
+    pub(super) async fn subtract(a: i64, b: i64) -> i64 {
+        a - b
+    }
+
+    /// Seen by nobody else.
+    #[edgemcp::tool]
+    async fn hidden() {}
+
+    pub(crate) fn more() -> edgemcp::Tool {
+        hidden::tool()
+    }
+}
+
+/// Old.
+#[tool]
+#[deprecated = "use `add`"]
+#[must_use]
+pub fn plus(a: i64) -> i64 {
+    a
+}
+
+/// Not in this build, so neither is its tool.
+#[tool]
+#[cfg(any())]
+pub fn gone(a: Missing) -> i64 {
+    a
+}
+
+/// Who it is.
+#[resource("user://{user_id}")]
+async fn user(user_id: u64) -> String {
+    user_id.to_string()
+}
+
+/// Say hello.
+#[prompt]
+fn hello(name: String) -> String {
+    format!("Hello, {name}!")
+}
+
+macro_rules! constant_tools {
+    ($($(#[doc = $doc:literal])* $name:ident = $value:expr;)*) => {
+        $($(#[doc = $doc])* #[tool] fn $name(#[arg(default = $value)] value: u32) -> u32 { value })*
+    };
+}
+
+constant_tools! {
+    /// One.
+    one = 1;
+    /// Two.
+    two = 2;
+}
+
+/// The whole server.
+pub fn server() -> Server {
+    /// Inside a function body.
+    #[tool]
+    async fn multiply(a: f64, #[allow(unused)] b: f64) -> f64 {
+        a
+    }
+    Server::new("calculator", "1.0.0")
+        .tool(add::tool())
+        .tool(inner::subtract::tool())
+        .tool(inner::more())
+        .tool(multiply::tool())
+        .tool(plus::tool())
+        .tool(one::tool())
+        .tool(two::tool())
+        .resource(user::resource())
+        .prompt(hello::prompt())
+}
+
+fn main() {
+    const FIVE: i64 = add(2, 3);
+    assert_eq!(FIVE, 5);
+    if let Err(error) = server().build() {
+        panic!("{error}");
+    }
+}
