@@ -1,0 +1,376 @@
+//! Reads the command line, and the environment variables behind it.
+
+use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf};
+
+use lexopt::{Arg, Parser};
+
+/// The name a server is reached by unless said otherwise: this machine only.
+const HOST: &str = "127.0.0.1";
+
+/// The port unless said otherwise.
+const PORT: u16 = 8000;
+
+/// Every option, as an unknown one is answered.
+const ALL: &str = "--transport, --host, --port, --store, --help, --version";
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Serve.
+    Serve(Options),
+    /// Tell how to use the program.
+    Help,
+    /// Tell the server's name and version.
+    Version,
+}
+
+/// How to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) transport: Transport,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) store: StorePlace,
+}
+
+/// How clients reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Http,
+    Stdio,
+}
+
+/// Where the store is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StorePlace {
+    /// In this user's data folder.
+    Default,
+    /// In the process's memory.
+    Memory,
+    /// In this file.
+    File(PathBuf),
+}
+
+/// A command line, or a variable, that cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OptionsError(String);
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Command {
+    /// Reads `args`, which start after the program's name, and where they are silent the variables.
+    pub(crate) fn parse(
+        args: impl IntoIterator<Item = OsString>,
+        var: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, OptionsError> {
+        let mut given = Given::default();
+        let mut parser = Parser::from_args(args);
+        while let Some(arg) = parser.next().map_err(|error| OptionsError(error.to_string()))? {
+            match arg {
+                Arg::Short('h') | Arg::Long("help") => return Ok(Self::Help),
+                Arg::Short('V') | Arg::Long("version") => return Ok(Self::Version),
+                Arg::Long("transport") => given.transport = Some(value(&mut parser, "--transport")?),
+                Arg::Long("host") => given.host = Some(value(&mut parser, "--host")?),
+                Arg::Short('p') | Arg::Long("port") => given.port = Some(value(&mut parser, "--port")?),
+                Arg::Long("store") => given.store = Some(value(&mut parser, "--store")?),
+                Arg::Long(name) => {
+                    return Err(OptionsError(format!("there is no option `--{name}` (there are {ALL})")));
+                }
+                Arg::Short(name) => {
+                    return Err(OptionsError(format!("there is no option `-{name}` (there are {ALL})")));
+                }
+                Arg::Value(value) => {
+                    let value = value.display();
+                    return Err(OptionsError(format!("{value:?} is no option (there are {ALL})")));
+                }
+            }
+        }
+        given.or_vars(var).check().map(Self::Serve)
+    }
+}
+
+fn value(parser: &mut Parser, option: &'static str) -> Result<Setting, OptionsError> {
+    match parser.value() {
+        Ok(value) => Ok(Setting { from: option, value }),
+        Err(_) => Err(OptionsError(format!("`{option}` needs a value (see `--help`)"))),
+    }
+}
+
+/// A value as it came, and the option or variable it came from.
+#[derive(Debug)]
+struct Setting {
+    from: &'static str,
+    value: OsString,
+}
+
+impl Setting {
+    fn text(&self) -> Result<&str, OptionsError> {
+        self.value.to_str().ok_or_else(|| self.wrong("it is not UTF-8"))
+    }
+
+    fn wrong(&self, why: &str) -> OptionsError {
+        OptionsError(format!("{} is {:?}: {why}", self.from, self.value.display().to_string()))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Given {
+    transport: Option<Setting>,
+    host: Option<Setting>,
+    port: Option<Setting>,
+    store: Option<Setting>,
+}
+
+impl Given {
+    fn or_vars(self, var: impl Fn(&str) -> Option<OsString>) -> Self {
+        // A variable that is set to nothing is how some shells and tools unset one.
+        let or = |given: Option<Setting>, from: &'static str| {
+            given.or_else(|| var(from).filter(|value| !value.is_empty()).map(|value| Setting { from, value }))
+        };
+        Self {
+            transport: or(self.transport, "EDGEMCP_TRANSPORT"),
+            host: or(self.host, "EDGEMCP_HOST"),
+            port: or(self.port, "EDGEMCP_PORT"),
+            store: or(self.store, "EDGEMCP_STORE"),
+        }
+    }
+
+    fn check(self) -> Result<Options, OptionsError> {
+        Ok(Options {
+            transport: self.transport.as_ref().map_or(Ok(Transport::Http), transport)?,
+            host: self.host.as_ref().map_or(Ok(HOST.to_owned()), host)?,
+            port: self.port.as_ref().map_or(Ok(PORT), port)?,
+            store: self.store.map_or(Ok(StorePlace::Default), store)?,
+        })
+    }
+}
+
+fn transport(given: &Setting) -> Result<Transport, OptionsError> {
+    match given.text()? {
+        "http" => Ok(Transport::Http),
+        "stdio" => Ok(Transport::Stdio),
+        _ => Err(given.wrong("a transport is http or stdio")),
+    }
+}
+
+fn host(given: &Setting) -> Result<String, OptionsError> {
+    let text = given.text()?;
+    // An IPv6 address is often written as in a URL.
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let is_name = !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    if bare.parse::<IpAddr>().is_ok() || is_name {
+        return Ok(bare.to_owned());
+    }
+    Err(given
+        .wrong("a host is an address or a name without port or scheme, such as 127.0.0.1, ::1 or localhost"))
+}
+
+fn port(given: &Setting) -> Result<u16, OptionsError> {
+    let text = given.text()?;
+    text.parse().map_err(|_| given.wrong("a port is a number from 0 (any free one) to 65535"))
+}
+
+fn store(given: Setting) -> Result<StorePlace, OptionsError> {
+    match given.value.to_str() {
+        Some("") => Err(given.wrong("a store is a file's path, or `memory`")),
+        Some("memory") => Ok(StorePlace::Memory),
+        _ => Ok(StorePlace::File(given.value.into())),
+    }
+}
+
+/// The answer to `--help`.
+pub(crate) fn help(program: &str) -> String {
+    format!(
+        "\
+An MCP server.
+
+Usage: {program} [OPTIONS]
+
+Options:
+  --transport http|stdio  How clients reach it: over HTTP, or over this
+                          process's standard input and output
+                          [default: http] [variable: EDGEMCP_TRANSPORT]
+  --host HOST             The address to listen on; 0.0.0.0 or :: for all of
+                          this machine's
+                          [default: {HOST}] [variable: EDGEMCP_HOST]
+  -p, --port PORT         The port to listen on; 0 for any free one
+                          [default: {PORT}] [variable: EDGEMCP_PORT]
+  --store PATH|memory     The SQLite file to keep the store in, or `memory` for
+                          a store that ends with the process
+                          [default: store.sqlite3 under the server's name in
+                          this user's data folder] [variable: EDGEMCP_STORE]
+  -h, --help              Print this help
+  -V, --version           Print the server's name and version
+
+Variables:
+  EDGEMCP_LOG             What is logged to standard error: debug, info,
+                          warning, error or off [default: info]
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Command, String> {
+        parse_with(args, &[])
+    }
+
+    fn parse_with(args: &[&str], vars: &[(&str, &str)]) -> Result<Command, String> {
+        let var = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into());
+        Command::parse(args.iter().map(Into::into), var).map_err(|error| error.to_string())
+    }
+
+    fn serve(args: &[&str], vars: &[(&str, &str)]) -> Options {
+        match parse_with(args, vars) {
+            Ok(Command::Serve(options)) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_said_is_http_on_loopback_with_the_default_store() {
+        let expected = Options {
+            transport: Transport::Http,
+            host: "127.0.0.1".to_owned(),
+            port: 8000,
+            store: StorePlace::Default,
+        };
+        assert_eq!(serve(&[], &[]), expected);
+        let empty =
+            [("EDGEMCP_HOST", ""), ("EDGEMCP_PORT", ""), ("EDGEMCP_TRANSPORT", ""), ("EDGEMCP_STORE", "")];
+        assert_eq!(serve(&[], &empty), expected);
+    }
+
+    #[test]
+    fn every_option_is_read_in_both_spellings() {
+        let expected = Options {
+            transport: Transport::Stdio,
+            host: "0.0.0.0".to_owned(),
+            port: 9000,
+            store: StorePlace::File("a b.sqlite3".into()),
+        };
+        let apart = ["--transport", "stdio", "--host", "0.0.0.0", "--port", "9000", "--store", "a b.sqlite3"];
+        assert_eq!(serve(&apart, &[]), expected);
+        let joined = ["--transport=stdio", "--host=0.0.0.0", "-p9000", "--store=a b.sqlite3"];
+        assert_eq!(serve(&joined, &[]), expected);
+    }
+
+    #[test]
+    fn variables_stand_in_and_the_command_line_wins() {
+        let vars = [
+            ("EDGEMCP_TRANSPORT", "stdio"),
+            ("EDGEMCP_HOST", "localhost"),
+            ("EDGEMCP_PORT", "1"),
+            ("EDGEMCP_STORE", "memory"),
+        ];
+        let options = serve(&[], &vars);
+        assert_eq!(
+            (options.transport, &*options.host, options.port, options.store),
+            (Transport::Stdio, "localhost", 1, StorePlace::Memory)
+        );
+        let options = serve(&["--transport=http", "--host=::1", "--port=2", "--store=./memory"], &vars);
+        assert_eq!(
+            (options.transport, &*options.host, options.port, options.store),
+            (Transport::Http, "::1", 2, StorePlace::File("./memory".into()))
+        );
+    }
+
+    #[test]
+    fn help_and_version_win_over_what_is_wrong_elsewhere() {
+        assert_eq!(parse(&["--help", "--nonsense"]), Ok(Command::Help));
+        assert_eq!(parse_with(&["-V"], &[("EDGEMCP_PORT", "x")]), Ok(Command::Version));
+        assert_eq!(parse(&["-h"]), Ok(Command::Help));
+        assert_eq!(parse(&["--version"]), Ok(Command::Version));
+    }
+
+    #[test]
+    fn what_is_no_option_is_named_with_those_there_are() {
+        for (args, start) in [
+            (&["--prot", "9000"][..], "there is no option `--prot`"),
+            (&["-x"], "there is no option `-x`"),
+            (&["serve"], "\"serve\" is no option"),
+        ] {
+            assert_eq!(parse(args).unwrap_err(), format!("{start} (there are {ALL})"));
+        }
+    }
+
+    #[test]
+    fn a_missing_value_is_named() {
+        for option in ["--transport", "--host", "--port", "--store"] {
+            assert_eq!(parse(&[option]).unwrap_err(), format!("`{option}` needs a value (see `--help`)"));
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_of_sixteen_bits_and_a_wrong_one_says_where_it_came_from() {
+        assert_eq!(serve(&["--port", "65535"], &[]).port, 65535);
+        assert_eq!(serve(&["--port", "0"], &[]).port, 0);
+        let why = "a port is a number from 0 (any free one) to 65535";
+        assert_eq!(parse(&["--port", "65536"]).unwrap_err(), format!("--port is \"65536\": {why}"));
+        let from_var = parse_with(&[], &[("EDGEMCP_PORT", "http")]).unwrap_err();
+        assert_eq!(from_var, format!("EDGEMCP_PORT is \"http\": {why}"));
+    }
+
+    #[test]
+    fn a_host_is_an_address_or_a_name() {
+        for (given, host) in [
+            ("[::1]", "::1"),
+            ("::", "::"),
+            ("localhost", "localhost"),
+            ("my-machine.local", "my-machine.local"),
+        ] {
+            assert_eq!(serve(&["--host", given], &[]).host, host);
+        }
+        for given in ["http://localhost", "localhost:80", "", "[x]", "a b", "127.0.0.1/"] {
+            assert!(
+                parse(&["--host", given]).unwrap_err().contains("a host is an address or a name"),
+                "{given:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_transport_and_an_empty_store_say_what_there_is() {
+        assert_eq!(
+            parse(&["--transport", "sse"]).unwrap_err(),
+            "--transport is \"sse\": a transport is http or stdio"
+        );
+        assert_eq!(
+            parse(&["--store="]).unwrap_err(),
+            "--store is \"\": a store is a file's path, or `memory`"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_utf_8_is_a_path_but_no_host() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = OsString::from_vec(b"a\xff".to_vec());
+        let parsed = Command::parse(["--store".into(), odd.clone()], |_| None).unwrap();
+        assert!(
+            matches!(parsed, Command::Serve(Options { store: StorePlace::File(path), .. }) if path == odd)
+        );
+        assert!(Command::parse(["--host".into(), odd], |_| None).is_err());
+    }
+
+    #[test]
+    fn the_help_names_every_option_and_variable() {
+        let help = help("calculator");
+        for name in ALL.split(", ") {
+            assert!(help.contains(name), "{name}");
+        }
+        for name in ["EDGEMCP_TRANSPORT", "EDGEMCP_HOST", "EDGEMCP_PORT", "EDGEMCP_STORE", "EDGEMCP_LOG"] {
+            assert!(help.contains(name), "{name}");
+        }
+        assert!(help.contains("Usage: calculator [OPTIONS]"));
+        let too_long = help.lines().find(|line| line.len() > 79);
+        assert_eq!(too_long, None, "it fits a terminal");
+    }
+}

@@ -1,0 +1,151 @@
+//! Puts together what a server may ask of this machine.
+
+mod background;
+mod clock;
+mod fetch;
+mod log;
+mod random;
+mod vars;
+
+use std::sync::Arc;
+
+use edgemcp::{
+    platform::{Background, Clock, Exposure, Fetch, Log, Platform, Random, Vars},
+    store::Store,
+};
+
+pub use self::{
+    background::TokioBackground,
+    clock::SystemClock,
+    fetch::{FETCH_BYTES_MAX, FETCH_TIME_MAX, HttpFetch},
+    log::{LogFilter, LogFilterError, StderrLog},
+    random::OsRandom,
+    vars::EnvVars,
+};
+use crate::store::SqliteStore;
+
+/// This machine as an edgemcp [`Platform`].
+///
+/// [`run`](crate::run()) makes one from the command line. Make one yourself to nest a server in an application of your
+/// own, or to test it.
+///
+/// ```no_run
+/// use edgemcp::platform::Platform;
+/// use edgemcp_native::NativePlatform;
+///
+/// // The store is the SQLite file in this user's data folder that `cargo run` of "calculator" uses too.
+/// let platform: Platform = NativePlatform::builder("calculator").build();
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct NativePlatform;
+
+impl NativePlatform {
+    /// Starts a platform for the server `name`, which decides where the default store is kept.
+    pub fn builder(name: impl Into<String>) -> NativePlatformBuilder {
+        NativePlatformBuilder {
+            name: name.into(),
+            clock: None,
+            random: None,
+            fetch: None,
+            store: None,
+            vars: None,
+            log: None,
+            background: None,
+            exposure: Exposure::Public,
+        }
+    }
+}
+
+/// Puts a [`NativePlatform`] together; what is not set is this machine's own.
+#[must_use]
+pub struct NativePlatformBuilder {
+    name: String,
+    clock: Option<Arc<dyn Clock>>,
+    random: Option<Arc<dyn Random>>,
+    fetch: Option<Arc<dyn Fetch>>,
+    store: Option<Arc<dyn Store>>,
+    vars: Option<Arc<dyn Vars>>,
+    log: Option<Arc<dyn Log>>,
+    background: Option<Arc<dyn Background>>,
+    exposure: Exposure,
+}
+
+impl NativePlatformBuilder {
+    /// Sets the clock; [`SystemClock`] unless said otherwise.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Sets the randomness; [`OsRandom`] unless said otherwise.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = Some(random);
+        self
+    }
+
+    /// Sets the HTTP client; [`HttpFetch`] unless said otherwise.
+    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// Sets the store; unless said otherwise the [`SqliteStore`] in this user's data folder, which is opened on
+    /// first use.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets the settings; [`EnvVars`] unless said otherwise.
+    pub fn vars(mut self, vars: Arc<dyn Vars>) -> Self {
+        self.vars = Some(vars);
+        self
+    }
+
+    /// Sets the log; [`StderrLog`] as the variable `EDGEMCP_LOG` filters it unless said otherwise.
+    pub fn log(mut self, log: Arc<dyn Log>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Sets what runs background work; [`TokioBackground`] unless said otherwise. Keep a handle of it to await that
+    /// work before the process ends.
+    pub fn background(mut self, background: Arc<dyn Background>) -> Self {
+        self.background = Some(background);
+        self
+    }
+
+    /// Sets who can reach the server; [`Exposure::Public`] unless said otherwise. A server that listens on loopback
+    /// only should say so, since its `Host` header is checked then.
+    pub fn exposure(mut self, exposure: Exposure) -> Self {
+        self.exposure = exposure;
+        self
+    }
+
+    /// The platform. Nothing is opened or connected yet.
+    #[must_use]
+    pub fn build(self) -> Platform {
+        let vars = self.vars.unwrap_or_else(|| Arc::new(EnvVars));
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let log = self.log.unwrap_or_else(|| Arc::new(StderrLog::from_vars(&*vars, clock.clone())));
+        let store =
+            self.store.unwrap_or_else(|| Arc::new(SqliteStore::open_default(&self.name, clock.clone())));
+        Platform::builder(clock, self.random.unwrap_or_else(|| Arc::new(OsRandom)))
+            .fetch(self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new())))
+            .store(store)
+            .vars(vars)
+            .log(log)
+            .exposure(self.exposure)
+            .build()
+            .with_background(self.background.unwrap_or_else(|| Arc::new(TokioBackground::new())))
+    }
+}
+
+impl std::fmt::Debug for NativePlatformBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NativePlatformBuilder")
+            .field("name", &self.name)
+            .field("exposure", &self.exposure)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! Runs a server as a program: command line, HTTP or stdio, signals, exit code.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    net::SocketAddr,
+    path::Path,
+    pin::pin,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use edgemcp::{
+    Server, Service,
+    platform::{Clock, Exposure, LogLevel, Platform},
+    store::{MemoryStore, Store},
+};
+use tokio::{io::BufReader, net::TcpListener, sync::oneshot};
+
+use crate::{
+    http::{STOP_TIME_MAX, listen, serve_http},
+    nest::McpService,
+    options::{Command, Options, StorePlace, Transport, help},
+    platform::{EnvVars, NativePlatform, StderrLog, SystemClock, TokioBackground},
+    signals::Signals,
+    stdio::serve_stdio,
+    store::SqliteStore,
+};
+
+/// The exit code of a server that could not start, or lost its client.
+const FAILED: u8 = 1;
+
+/// The exit code of a command line that cannot be followed.
+const USAGE: u8 = 2;
+
+/// Runs `server` as this program, until it is told to stop.
+///
+/// It listens at `http://127.0.0.1:8000/mcp` and keeps its store in this user's data folder; the command line and
+/// the variables behind it change that, and `--help` tells how. One line on standard error says when it is ready.
+///
+/// SIGINT and SIGTERM stop it: open requests may end, and then background work, each within [`STOP_TIME_MAX`]; a second
+/// signal ends it at once.
+///
+/// The exit code is 0 after it was stopped, 1 where it could not start (each problem is named on standard error), 2
+/// where the command line cannot be followed, and as shells count where a second signal ended it.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use edgemcp::Server;
+///
+/// pub fn server() -> Server {
+///     Server::new("calculator", env!("CARGO_PKG_VERSION"))
+/// }
+///
+/// fn main() -> ExitCode {
+///     edgemcp_native::run(server)
+/// }
+/// ```
+pub fn run(server: impl FnOnce() -> Server) -> ExitCode {
+    let mut args = std::env::args_os();
+    let program = args.next();
+    let options = match Command::parse(args, variable) {
+        Ok(Command::Help) => return print(&help(&name(program))),
+        Ok(Command::Version) => None,
+        Ok(Command::Serve(options)) => Some(options),
+        Err(error) => return fail(USAGE, &error.to_string()),
+    };
+    let service = match server().build() {
+        Ok(service) => Arc::new(service),
+        Err(problems) => return fail(FAILED, &problems.to_string()),
+    };
+    let Some(options) = options else {
+        return print(&format!("{} {}\n", service.name(), service.version()));
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(FAILED, &format!("the runtime cannot start: {error}")),
+    };
+    let code = runtime.block_on(serve(service, options)).unwrap_or_else(|problem| fail(FAILED, &problem));
+    // A thread that still reads standard input cannot be stopped, and must not hold up the exit.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(service: Arc<Service>, options: Options) -> Result<ExitCode, String> {
+    let signals = Signals::new().map_err(|error| format!("signals cannot be received: {error}"))?;
+    let background = TokioBackground::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let platform = NativePlatform::builder(service.name())
+        .clock(clock.clone())
+        .store(store(options.store, service.name(), &clock))
+        .log(Arc::new(StderrLog::from_vars(&EnvVars, clock)))
+        .background(Arc::new(background.clone()));
+    match options.transport {
+        Transport::Http => {
+            let (listener, address) = listen(&options.host, options.port).await?;
+            let loopback = address.ip().is_loopback();
+            let platform =
+                platform.exposure(if loopback { Exposure::Loopback } else { Exposure::Public }).build();
+            if !loopback && !service.has_verifier() {
+                let message = format!(
+                    "everybody who reaches {address} may call this server (give it a verifier, or leave out `--host`)"
+                );
+                platform.log(LogLevel::Warning, &message);
+            }
+            Ok(over_http(service, platform, (listener, address), signals, &background).await)
+        }
+        // Whoever started this process is its one client, and sends no `Host`.
+        Transport::Stdio => over_stdio(service, platform.build(), signals, &background).await,
+    }
+}
+
+async fn over_http(
+    service: Arc<Service>,
+    platform: Platform,
+    (listener, address): (TcpListener, SocketAddr),
+    signals: Signals,
+    background: &TokioBackground,
+) -> ExitCode {
+    say(&format!("{} {} is at http://{address}{}", service.name(), service.version(), service.path()));
+    let (stop, stopped) = oneshot::channel();
+    let mcp = McpService::new(service, platform.clone());
+    let serving = async {
+        let cut = serve_http(listener, mcp, hung_up(stopped)).await;
+        if cut > 0 {
+            let message = format!("{cut} connections were cut {STOP_TIME_MAX:?} after the signal");
+            platform.log(LogLevel::Warning, &message);
+        }
+        finish(background, &platform).await;
+    };
+    match until_stopped(serving, stop, signals).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => ExitCode::from(code),
+    }
+}
+
+async fn over_stdio(
+    service: Arc<Service>,
+    platform: Platform,
+    signals: Signals,
+    background: &TokioBackground,
+) -> Result<ExitCode, String> {
+    say(&format!("{} {} is at its standard input and output", service.name(), service.version()));
+    let (stop, stopped) = oneshot::channel();
+    let serving = async {
+        let (input, output) = (BufReader::new(tokio::io::stdin()), tokio::io::stdout());
+        let served = serve_stdio(service, platform.clone(), input, output, hung_up(stopped)).await;
+        finish(background, &platform).await;
+        served
+    };
+    match until_stopped(serving, stop, signals).await {
+        Ok(Ok(())) => Ok(ExitCode::SUCCESS),
+        Ok(Err(error)) => Err(format!("the client has gone: {error}")),
+        Err(code) => Ok(ExitCode::from(code)),
+    }
+}
+
+/// Runs `serving` to its end, which a signal asks for by dropping `stop`. A second signal does not wait for it.
+///
+/// # Errors
+/// The exit code, where there was a second signal.
+async fn until_stopped<T>(
+    serving: impl Future<Output = T>,
+    stop: oneshot::Sender<()>,
+    mut signals: Signals,
+) -> Result<T, u8> {
+    let mut serving = pin!(serving);
+    tokio::select! {
+        done = &mut serving => return Ok(done),
+        _ = signals.next() => drop(stop),
+    }
+    tokio::select! {
+        done = serving => Ok(done),
+        code = signals.next() => Err(code),
+    }
+}
+
+/// Resolves once the other end is dropped.
+async fn hung_up(stopped: oneshot::Receiver<()>) {
+    let _ = stopped.await;
+}
+
+/// Waits for background work.
+async fn finish(background: &TokioBackground, platform: &Platform) {
+    if !background.finished(STOP_TIME_MAX).await {
+        let message =
+            format!("{} pieces of background work were cut after {STOP_TIME_MAX:?}", background.len());
+        platform.log(LogLevel::Warning, &message);
+    }
+}
+
+fn store(place: StorePlace, name: &str, clock: &Arc<dyn Clock>) -> Arc<dyn Store> {
+    match place {
+        StorePlace::Default => Arc::new(SqliteStore::open_default(name, clock.clone())),
+        StorePlace::Memory => Arc::new(MemoryStore::new(clock.clone())),
+        StorePlace::File(path) => Arc::new(SqliteStore::open(path, clock.clone())),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this adapter is where the settings come from")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The program's name as its user typed it, without the folder.
+fn name(program: Option<OsString>) -> String {
+    let program = program.unwrap_or_default();
+    Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Standard output carries answers only; everything else that people read goes here. A closed one is no reason to
+/// stop.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn fail(code: u8, problem: &str) -> ExitCode {
+    say(problem);
+    ExitCode::from(code)
+}

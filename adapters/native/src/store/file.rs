@@ -1,0 +1,182 @@
+//! Opens the SQLite file: for this user alone, with the schema this version knows, and never another program's.
+
+use std::{
+    fmt,
+    fs::{DirBuilder, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use edgemcp::store::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use super::path::StorePathError;
+
+/// How long an operation waits for another process that is writing.
+const BUSY_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait before another try at what SQLite refuses at once instead of waiting.
+const BUSY_RETRY_EVERY: Duration = Duration::from_millis(10);
+
+/// Marks the file as an edgemcp store ("emcp" in ASCII), so that another program's file is not written into.
+const APPLICATION_ID: i32 = 0x656d_6370;
+
+/// The schema below. A change of it gets the next number, and a step from this one.
+const SCHEMA_VERSION: i32 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE entries (
+        partition TEXT NOT NULL,
+        item TEXT NOT NULL,
+        value BLOB NOT NULL,
+        expires_at INTEGER,
+        PRIMARY KEY (partition, item)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX entries_by_end ON entries (expires_at) WHERE expires_at IS NOT NULL;
+";
+
+/// Where a store keeps its entries.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    File(PathBuf),
+    Memory,
+    Nowhere(StorePathError),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "at {}", path.display()),
+            Self::Memory => f.write_str("in memory"),
+            Self::Nowhere(_) => f.write_str("nowhere"),
+        }
+    }
+}
+
+impl Place {
+    /// A connection that is ready for use.
+    pub(super) fn open(&self, operation: &'static str) -> Result<Connection, StoreError> {
+        let failed = |kind, why: &dyn fmt::Display| {
+            StoreError::new(kind, operation, format!("SQLite {self} cannot be opened: {why}"))
+        };
+        let unavailable = |why: &dyn fmt::Display| failed(StoreErrorKind::Unavailable, why);
+        let connection = match self {
+            Self::File(path) => {
+                make(path).map_err(|error| unavailable(&error)).map(|()| Connection::open(path))?
+            }
+            Self::Memory => Connection::open_in_memory(),
+            Self::Nowhere(error) => return Err(unavailable(error)),
+        };
+        let mut connection = connection.map_err(|error| unavailable(&error))?;
+        match prepare(&mut connection) {
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(foreign)) => Err(failed(StoreErrorKind::Denied, &foreign)),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+}
+
+/// What SQLite's failure means to the store's caller.
+pub(super) fn kind(error: &rusqlite::Error) -> StoreErrorKind {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch) => {
+            StoreErrorKind::Corrupt
+        }
+        Some(
+            ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied,
+        ) => StoreErrorKind::Denied,
+        Some(ErrorCode::TooBig) => StoreErrorKind::TooLarge,
+        Some(_) => StoreErrorKind::Unavailable,
+        // The row has not the columns that this store writes.
+        None => StoreErrorKind::Corrupt,
+    }
+}
+
+/// Makes the folder and an empty file that only this user can read, since a store holds tokens and sealed states.
+/// SQLite gives its side files the mode of the file itself.
+fn make(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Why a sound SQLite file is not for this store.
+#[derive(Debug)]
+enum Foreign {
+    OtherProgram,
+    OtherSchema(i32),
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherProgram => {
+                f.write_str("the file belongs to another program (name another one with `--store`)")
+            }
+            Self::OtherSchema(version) => write!(
+                f,
+                "the file has schema {version} and this version knows {SCHEMA_VERSION}, so a newer one wrote it (take \
+                 that one, or name another file with `--store`)"
+            ),
+        }
+    }
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<Result<(), Foreign>> {
+    connection.busy_timeout(BUSY_TIME_MAX)?;
+    // Looked at before anything is changed, journal mode included, so that another program's file stays as it was.
+    if let Err(foreign) = schema(connection)? {
+        return Ok(Err(foreign));
+    }
+    waiting(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(Ok(()))
+}
+
+fn schema(connection: &mut Connection) -> rusqlite::Result<Result<(), Foreign>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let number = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    match (application, version) {
+        (APPLICATION_ID, SCHEMA_VERSION) => return Ok(Ok(())),
+        (APPLICATION_ID, _) => return Ok(Err(Foreign::OtherSchema(version))),
+        (0, 0) if tables == 0 => {}
+        _ => return Ok(Err(Foreign::OtherProgram)),
+    }
+    transaction.execute_batch(SCHEMA)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(Ok(()))
+}
+
+/// SQLite answers "busy" at once where two processes change the journal mode, because waiting could deadlock.
+#[expect(clippy::disallowed_methods, reason = "this runs on a thread that may block")]
+fn waiting(mut step: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match step() {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < BUSY_TIME_MAX =>
+            {
+                std::thread::sleep(BUSY_RETRY_EVERY);
+                waited += BUSY_RETRY_EVERY;
+            }
+            done => return done,
+        }
+    }
+}
