@@ -1,0 +1,185 @@
+//! Which table, where, and with whose keys.
+
+use edgemcp::platform::Vars;
+
+const TABLE: &str = "EDGEMCP_TABLE";
+const CREATE_TABLE: &str = "EDGEMCP_CREATE_TABLE";
+
+/// The table of a [`DynamoDbStore`](crate::DynamoDbStore), and how to reach it.
+#[derive(Clone, Debug)]
+pub struct DynamoDbConfig {
+    pub(super) table: String,
+    pub(super) region: String,
+    pub(super) credentials: DynamoDbCredentials,
+    pub(super) endpoint: Option<String>,
+    pub(super) create_table: bool,
+}
+
+/// The keys that sign requests. Their debug form does not show them.
+#[derive(Clone)]
+pub struct DynamoDbCredentials {
+    pub(super) access_key_id: String,
+    pub(super) secret_access_key: String,
+    pub(super) session_token: Option<String>,
+}
+
+impl DynamoDbConfig {
+    /// The table `table` in `region`.
+    pub fn new(
+        table: impl Into<String>,
+        region: impl Into<String>,
+        credentials: DynamoDbCredentials,
+    ) -> Self {
+        Self { table: table.into(), region: region.into(), credentials, endpoint: None, create_table: false }
+    }
+
+    /// Another DynamoDB than the region's, such as an emulator: `http://127.0.0.1:8000`.
+    #[must_use]
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// The table that `EDGEMCP_TABLE` names, or `None` where it names none. Region and keys come from the variables
+    /// that Lambda sets.
+    ///
+    /// # Errors
+    /// What is missing or cannot be meant, and what to set.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Option<Self>, String> {
+        let Some(table) = vars.var(TABLE) else { return Ok(None) };
+        let var = |name: &str| {
+            vars.var(name).ok_or_else(|| {
+                format!(
+                    "`{TABLE}` is set but `{name}` is not (AWS Lambda sets it; an emulator takes any value)"
+                )
+            })
+        };
+        let Some(region) = vars.var("AWS_REGION").or_else(|| vars.var("AWS_DEFAULT_REGION")) else {
+            return Err(format!("`{TABLE}` is set but neither `AWS_REGION` nor `AWS_DEFAULT_REGION` is"));
+        };
+        let credentials = DynamoDbCredentials {
+            access_key_id: var("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: var("AWS_SECRET_ACCESS_KEY")?,
+            session_token: vars.var("AWS_SESSION_TOKEN"),
+        };
+        let mut config = Self::new(table, region, credentials);
+        config.endpoint = vars.var("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| vars.var("AWS_ENDPOINT_URL"));
+        config.create_table = match vars.var(CREATE_TABLE).as_deref() {
+            None | Some("0") => false,
+            Some("1") if config.endpoint.is_some() => true,
+            Some("1") => {
+                return Err(format!(
+                    "`{CREATE_TABLE}` is for emulators, and `AWS_ENDPOINT_URL_DYNAMODB` names none (in AWS the table \
+                     is part of the deployment)"
+                ));
+            }
+            Some(other) => return Err(format!("`{CREATE_TABLE}` is {other:?}; it takes `1` or `0`")),
+        };
+        Ok(Some(config))
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    pub(super) fn creates_table(&self) -> bool {
+        self.create_table
+    }
+}
+
+impl DynamoDbCredentials {
+    /// Keys, and the token that comes with temporary ones.
+    pub fn new(
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+        session_token: Option<String>,
+    ) -> Self {
+        Self {
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret_access_key.into(),
+            session_token,
+        }
+    }
+}
+
+impl std::fmt::Debug for DynamoDbCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DynamoDbCredentials")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    struct Set(BTreeMap<&'static str, &'static str>);
+
+    impl Vars for Set {
+        fn var(&self, name: &str) -> Option<String> {
+            self.0.get(name).map(|value| (*value).to_owned())
+        }
+    }
+
+    const COMPLETE: [(&str, &str); 4] = [
+        (TABLE, "calculator"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden-key"),
+    ];
+
+    fn with(more: &[(&'static str, &'static str)]) -> Result<Option<DynamoDbConfig>, String> {
+        DynamoDbConfig::from_vars(&Set(COMPLETE.iter().chain(more).copied().collect()))
+    }
+
+    #[test]
+    fn without_a_table_there_is_no_store_and_nothing_else_is_asked_for() {
+        assert!(DynamoDbConfig::from_vars(&Set(BTreeMap::new())).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_table_takes_region_keys_and_endpoint_from_the_environment() {
+        let config = with(&[]).unwrap().unwrap();
+        assert_eq!((config.table.as_str(), config.region.as_str()), ("calculator", "eu-central-1"));
+        assert_eq!(config.credentials.access_key_id, "id");
+        assert_eq!((config.credentials.session_token, config.endpoint), (None, None));
+
+        let config = with(&[
+            ("AWS_SESSION_TOKEN", "token"),
+            ("AWS_ENDPOINT_URL", "http://all"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb"),
+        ])
+        .unwrap()
+        .unwrap();
+        assert_eq!(config.credentials.session_token.as_deref(), Some("token"));
+        assert_eq!(config.endpoint.as_deref(), Some("http://dynamodb"));
+        let config = with(&[("AWS_ENDPOINT_URL", "http://all")]).unwrap().unwrap();
+        assert_eq!(config.endpoint.as_deref(), Some("http://all"));
+    }
+
+    #[test]
+    fn what_is_missing_beside_the_table_is_named() {
+        for (missing, _) in COMPLETE.iter().skip(1) {
+            let vars = COMPLETE.into_iter().filter(|(name, _)| name != missing).collect();
+            let problem = DynamoDbConfig::from_vars(&Set(vars)).unwrap_err();
+            assert!(problem.contains(missing), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_table_is_made_in_an_emulator_only() {
+        assert!(!with(&[]).unwrap().unwrap().create_table);
+        assert!(with(&[(CREATE_TABLE, "1")]).unwrap_err().contains("AWS_ENDPOINT_URL_DYNAMODB"));
+        let emulator = ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000");
+        assert!(with(&[(CREATE_TABLE, "1"), emulator]).unwrap().unwrap().create_table);
+        assert!(with(&[(CREATE_TABLE, "yes"), emulator]).unwrap_err().contains("\"yes\""));
+    }
+
+    #[test]
+    fn keys_are_not_shown() {
+        let config = with(&[("AWS_SESSION_TOKEN", "hidden-token")]).unwrap().unwrap();
+        assert!(!format!("{config:?}").contains("hidden"), "{config:?}");
+    }
+}

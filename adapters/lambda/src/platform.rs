@@ -1,0 +1,167 @@
+//! What AWS Lambda gives a server: its clock, randomness, environment, log, HTTPS client and store.
+
+use std::{
+    io::Write as _,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use edgemcp::{
+    future::BoxFuture,
+    platform::{Clock, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+};
+use serde::Serialize;
+
+use crate::{
+    dynamodb::{DynamoDbConfig, DynamoDbStore},
+    fetch::{Https, HttpsFetch},
+    settings,
+};
+
+/// What is wrong with the environment: every problem, one per line.
+#[derive(Debug)]
+pub struct ConfigError(pub(crate) Vec<String>);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The platform of this Lambda function, from its environment variables. Making it opens no connection and reads no
+/// file; the store's client is made when it is first used.
+///
+/// There is no background work: Lambda freezes a function once it has answered, so work that is left over would run
+/// whenever the next event comes, or never. What must happen, a handler does before it answers.
+///
+/// # Errors
+/// [`ConfigError`] where a variable that is set cannot be meant: an unknown `EDGEMCP_LOG`, or a table without a region
+/// or credentials.
+pub fn platform() -> Result<Platform, ConfigError> {
+    let vars = Environment;
+    let mut problems = Vec::new();
+    let least = settings::log_level(&vars).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    let table = DynamoDbConfig::from_vars(&vars).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    if !problems.is_empty() {
+        return Err(ConfigError(problems));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let https = Arc::new(Https::default());
+    let mut platform = Platform::builder(clock.clone(), Arc::new(SystemRandom))
+        .fetch(Arc::new(HttpsFetch::new(https.clone())))
+        .vars(Arc::new(vars))
+        .log(Arc::new(JsonLog { least }));
+    if let Some(config) = table {
+        platform = platform.store(Arc::new(DynamoDbStore::new(config, clock).sharing(https)));
+    }
+    Ok(platform.build())
+}
+
+/// The system's clock, and tokio's timer.
+#[derive(Clone, Copy, Debug)]
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is where `Platform::now` takes it from")]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(async move { tokio::time::sleep(duration).await })
+    }
+}
+
+/// The system's random source.
+#[derive(Clone, Copy, Debug)]
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
+        getrandom::fill(buffer).map_err(|_| RandomError)
+    }
+}
+
+/// The function's environment variables. One that is set to nothing counts as not set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Environment;
+
+impl Vars for Environment {
+    fn var(&self, name: &str) -> Option<String> {
+        // With `=` or NUL in it no variable can be named so, and the standard library may panic on it.
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return None;
+        }
+        #[expect(clippy::disallowed_methods, reason = "this is where `Platform::var` takes it from")]
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+}
+
+/// One JSON object per line on standard output, which is where Lambda takes a function's log from.
+#[derive(Clone, Copy, Debug)]
+struct JsonLog {
+    least: Option<LogLevel>,
+}
+
+impl Log for JsonLog {
+    fn log(&self, level: LogLevel, message: &str) {
+        if self.least.is_none_or(|least| level < least) {
+            return;
+        }
+        // One write per line, so that the lines of several requests do not mix. A log that is gone must not end a
+        // request.
+        let _ = std::io::stdout().lock().write_all(line(level, message).as_bytes());
+    }
+}
+
+fn line(level: LogLevel, message: &str) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        level: &'static str,
+        message: &'a str,
+    }
+    let json = serde_json::to_string(&Line { level: level.as_str(), message });
+    format!("{}\n", json.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_record_is_one_line_of_json_whatever_is_in_it() {
+        assert_eq!(
+            line(LogLevel::Warning, "a \"b\"\nc"),
+            "{\"level\":\"warning\",\"message\":\"a \\\"b\\\"\\nc\"}\n"
+        );
+    }
+
+    #[test]
+    fn two_draws_of_randomness_differ() {
+        let (mut one, mut other) = ([0; 32], [0; 32]);
+        SystemRandom.fill(&mut one).unwrap();
+        SystemRandom.fill(&mut other).unwrap();
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn the_clock_is_in_this_century() {
+        assert!(SystemClock.now() > Timestamp::from_millis(1_700_000_000_000));
+    }
+
+    #[test]
+    fn a_variable_is_read_and_an_impossible_name_is_not_set() {
+        assert_eq!(Environment.var("CARGO_PKG_NAME").as_deref(), Some("edgemcp-lambda"));
+        assert_eq!(Environment.var("A=B"), None);
+        assert_eq!(Environment.var(""), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Reads this adapter's own settings from the environment, and says what is wrong with each.
+
+use edgemcp::platform::{LogLevel, Vars};
+
+/// How a function hands its answers to Lambda. No event tells which one its source wants, so it is configuration, and
+/// the function URL's or the integration's own setting must agree with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In one piece, which every source can take (a function URL's `BUFFERED`).
+    #[default]
+    Buffered,
+    /// While they are made: function URLs (`RESPONSE_STREAM`) and REST APIs (`responseTransferMode: STREAM`).
+    Streamed,
+}
+
+/// The variable that sets the [`ResponseMode`].
+pub(crate) const RESPONSE: &str = "EDGEMCP_LAMBDA_RESPONSE";
+
+/// The variable that sets the least level that is logged.
+pub(crate) const LOG: &str = "EDGEMCP_LOG";
+
+/// The mode that `EDGEMCP_LAMBDA_RESPONSE` sets.
+pub(crate) fn response_mode(vars: &dyn Vars) -> Result<ResponseMode, String> {
+    match vars.var(RESPONSE).as_deref() {
+        None | Some("buffered") => Ok(ResponseMode::Buffered),
+        Some("streamed") => Ok(ResponseMode::Streamed),
+        Some(other) => {
+            Err(format!("`{RESPONSE}` is {other:?}; it takes `buffered` (the default) or `streamed`"))
+        }
+    }
+}
+
+/// The least level that `EDGEMCP_LOG` lets through; `None` for none.
+pub(crate) fn log_level(vars: &dyn Vars) -> Result<Option<LogLevel>, String> {
+    match vars.var(LOG).as_deref() {
+        Some("debug") => Ok(Some(LogLevel::Debug)),
+        None | Some("info") => Ok(Some(LogLevel::Info)),
+        Some("warning") => Ok(Some(LogLevel::Warning)),
+        Some("error") => Ok(Some(LogLevel::Error)),
+        Some("off") => Ok(None),
+        Some(other) => Err(format!(
+            "`{LOG}` is {other:?}; it takes `debug`, `info` (the default), `warning`, `error` or `off`"
+        )),
+    }
+}
+
+/// What `lambda_runtime` takes from the environment, and panics without.
+pub(crate) fn runtime_problems(vars: &dyn Vars) -> Vec<String> {
+    let names = [
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    ];
+    let way_out = "AWS Lambda sets it, and so does `cargo lambda watch`";
+    let mut problems: Vec<String> = names
+        .into_iter()
+        .filter(|name| vars.var(name).is_none())
+        .map(|name| format!("`{name}` is not set ({way_out})"))
+        .collect();
+    let mut malformed = |name: &str, is_fine: fn(&str) -> bool, expected: &str| {
+        if let Some(value) = vars.var(name).filter(|value| !is_fine(value)) {
+            problems.push(format!("`{name}` is {value:?}, not {expected} ({way_out})"));
+        }
+    };
+    malformed("AWS_LAMBDA_RUNTIME_API", |text| text.parse::<http::Uri>().is_ok(), "an address");
+    malformed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", |text| text.parse::<i32>().is_ok(), "a number");
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    struct Set(BTreeMap<&'static str, &'static str>);
+
+    impl Vars for Set {
+        fn var(&self, name: &str) -> Option<String> {
+            self.0.get(name).map(|value| (*value).to_owned())
+        }
+    }
+
+    fn set<const N: usize>(vars: [(&'static str, &'static str); N]) -> Set {
+        Set(vars.into())
+    }
+
+    #[test]
+    fn answers_are_buffered_unless_the_setting_says_streamed() {
+        assert_eq!(response_mode(&set([])), Ok(ResponseMode::Buffered));
+        assert_eq!(response_mode(&set([(RESPONSE, "buffered")])), Ok(ResponseMode::Buffered));
+        assert_eq!(response_mode(&set([(RESPONSE, "streamed")])), Ok(ResponseMode::Streamed));
+    }
+
+    #[test]
+    fn another_mode_is_refused_with_the_two_that_there_are() {
+        assert_eq!(
+            response_mode(&set([(RESPONSE, "stream")])),
+            Err("`EDGEMCP_LAMBDA_RESPONSE` is \"stream\"; it takes `buffered` (the default) or `streamed`"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn the_log_has_five_settings_and_refuses_a_sixth() {
+        assert_eq!(log_level(&set([])), Ok(Some(LogLevel::Info)));
+        for (name, level) in [
+            ("debug", Some(LogLevel::Debug)),
+            ("info", Some(LogLevel::Info)),
+            ("warning", Some(LogLevel::Warning)),
+            ("error", Some(LogLevel::Error)),
+            ("off", None),
+        ] {
+            assert_eq!(log_level(&set([(LOG, name)])), Ok(level));
+        }
+        let refused = log_level(&set([(LOG, "trace")])).unwrap_err();
+        assert!(refused.contains("\"trace\"") && refused.contains("`debug`"), "{refused}");
+    }
+
+    #[test]
+    fn every_variable_that_the_runtime_would_panic_without_is_named() {
+        let complete = [
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9000"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ];
+        assert!(runtime_problems(&set(complete)).is_empty());
+        for (name, _) in complete {
+            let mut vars = set(complete);
+            vars.0.remove(name);
+            let problems = runtime_problems(&vars);
+            assert!(problems.len() == 1 && problems[0].contains(name), "{name}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_the_runtime_would_panic_on_is_named() {
+        let vars = set([
+            ("AWS_LAMBDA_RUNTIME_API", "not an address"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"),
+        ]);
+        let problems = runtime_problems(&vars);
+        assert!(problems.len() == 2 && problems[0].contains("not an address"), "{problems:?}");
+        assert!(problems[1].contains("\"much\""), "{problems:?}");
+    }
+}

@@ -1,0 +1,159 @@
+//! A whole function in a process of its own: how it starts, or does not, and what it tells Lambda's runtime API.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on may panic"
+)]
+
+mod common;
+#[path = "common/wire.rs"]
+mod wire;
+
+use std::{
+    process::{ExitCode, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use common::recorded;
+use http::Method;
+use serde_json::{Value, json};
+use tokio::process::Command;
+use wire::{Asked, Told};
+
+/// Not a test: this binary started again, as a function.
+#[test]
+fn function() {
+    if !edgemcp_lambda::is_lambda() {
+        return;
+    }
+    let mut server = common::server().route(Method::GET, "/panics", |_, _| async { panic!("a bug") });
+    if std::env::args().any(|arg| arg == "twice") {
+        server = server.tool(common::add::tool());
+    }
+    let code = edgemcp_lambda::run(move || server);
+    std::process::exit(i32::from(code != ExitCode::SUCCESS));
+}
+
+fn start(runtime_api: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "function", "--nocapture"])
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+        .env("AWS_LAMBDA_FUNCTION_NAME", "adder")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+#[test]
+fn a_process_without_the_runtime_api_is_no_function() {
+    assert!(!edgemcp_lambda::is_lambda());
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for_no_event() {
+    let asked = Arc::new(Mutex::new(0));
+    let count = asked.clone();
+    let address = wire::serve(move |_| {
+        *count.lock().unwrap() += 1;
+        Told::Silence
+    })
+    .await;
+    let output = start(&address)
+        .arg("twice")
+        .env("EDGEMCP_LAMBDA_RESPONSE", "stream")
+        .env("EDGEMCP_LOG", "trace")
+        .env("EDGEMCP_TABLE", "adder")
+        .env_remove("AWS_LAMBDA_FUNCTION_VERSION")
+        .output()
+        .await
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    let problems: Vec<_> = log.lines().filter(|line| line.starts_with("error: ")).collect();
+    for part in
+        ["`EDGEMCP_LAMBDA_RESPONSE`", "`EDGEMCP_LOG`", "AWS_REGION", "AWS_LAMBDA_FUNCTION_VERSION", "\"add\""]
+    {
+        assert!(problems.iter().any(|problem| problem.contains(part)), "{part} in {log}");
+    }
+    assert_eq!(*asked.lock().unwrap(), 0);
+}
+
+/// Hands a function these events, one after the other, and returns what it posted for each.
+async fn posted(events: Vec<Value>, settings: &[(&str, &str)]) -> Vec<Asked> {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let count = events.len();
+    let mut events = events.into_iter().enumerate();
+    let address = wire::serve(move |asked: &Asked| {
+        if asked.what != "GET /2018-06-01/runtime/invocation/next" {
+            let _ = send.send(asked.clone());
+            return Told::Answer(202, String::new(), String::new());
+        }
+        let Some((id, event)) = events.next() else { return Told::Silence };
+        let head = format!(
+            "lambda-runtime-aws-request-id: {id}\r\nlambda-runtime-deadline-ms: 32503680000000\r\n\
+             lambda-runtime-invoked-function-arn: arn\r\n"
+        );
+        Told::Answer(200, head, event.to_string())
+    })
+    .await;
+    let mut process = start(&address).envs(settings.iter().copied()).spawn().unwrap();
+    let mut posted = Vec::new();
+    while posted.len() < count {
+        tokio::select! {
+            asked = receive.recv() => posted.push(asked.unwrap()),
+            status = process.wait() => panic!("the function ended: {status:?}"),
+        }
+    }
+    posted
+}
+
+fn panicking() -> Value {
+    let mut event = recorded("function-url");
+    event["rawPath"] = json!("/panics");
+    event["requestContext"]["http"]["method"] = json!("GET");
+    event
+}
+
+#[tokio::test]
+async fn a_function_answers_one_event_after_the_other_whatever_came_before() {
+    let mut hostile = recorded("api-gateway-rest");
+    hostile["multiValueHeaders"]["Host"] = json!(["a b"]);
+    let events = vec![recorded("function-url"), json!({}), panicking(), hostile, recorded("load-balancer")];
+    let posted = posted(events, &[]).await;
+    let paths: Vec<_> = posted.iter().map(|asked| asked.what.as_str()).collect();
+    let ends = ["0/response", "1/error", "2/error", "3/response", "4/response"];
+    assert_eq!(paths, ends.map(|end| format!("POST /2018-06-01/runtime/invocation/{end}")));
+
+    let json = |at: usize| serde_json::from_slice::<Value>(&posted[at].body).unwrap();
+    let statuses = [0, 3, 4].map(|at| json(at)["statusCode"].clone());
+    assert_eq!(statuses, [200, 400, 200]);
+    assert!(json(0)["body"].as_str().unwrap().contains("\"result\":5"), "{}", json(0));
+    assert!(json(1)["errorMessage"].as_str().unwrap().contains("function URL"), "{}", json(1));
+    assert!(json(2)["errorMessage"].as_str().unwrap().contains("a bug"), "{}", json(2));
+}
+
+#[tokio::test]
+async fn a_streamed_answer_is_a_prelude_eight_zero_bytes_and_the_body() {
+    let events = vec![recorded("function-url"), recorded("load-balancer")];
+    let posted = posted(events, &[("EDGEMCP_LAMBDA_RESPONSE", "streamed")]).await;
+    let head = &posted[0].head;
+    assert!(head.contains("lambda-runtime-function-response-mode: streaming"), "{head}");
+    assert!(head.contains("application/vnd.awslambda.http-integration-response"), "{head}");
+    let body = String::from_utf8(posted[0].body.clone()).unwrap();
+    let (prelude, body) = body.split_once("\0\0\0\0\0\0\0\0").unwrap();
+    let prelude: Value = serde_json::from_str(prelude).unwrap();
+    assert_eq!(prelude["statusCode"], 200);
+    assert_eq!(prelude["headers"]["content-type"], "application/json");
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["result"]["structuredContent"], json!({ "result": 5 }));
+
+    assert!(!posted[1].head.contains("streaming"), "a load balancer takes no stream: {}", posted[1].head);
+    assert_eq!(serde_json::from_slice::<Value>(&posted[1].body).unwrap()["statusCode"], 200);
+}
