@@ -10,7 +10,7 @@ use crate::{
     platform::{Platform, Timestamp},
     store::Store,
     version::ProtocolVersion,
-    wire::params::{self, ClientInfo},
+    wire::params::{self, Members},
 };
 
 /// One request, as its handler sees it. Cloning is cheap; a clone is the same request.
@@ -81,13 +81,16 @@ impl Context {
     /// Name and version of the client's program, where it says so in the request. For display and logs: nothing
     /// vouches for it.
     pub fn client(&self) -> Option<(String, String)> {
-        let info: ClientInfo = serde_json::from_slice(self.0.client_info.as_deref()?).ok()?;
-        Some((info.name, info.version))
+        let info = Members::read(std::str::from_utf8(self.0.client_info.as_deref()?).ok()?)?;
+        let text = |name| info.get(name).and_then(params::string).map(Cow::into_owned);
+        Some((text("name")?, text("version")?))
     }
 
     /// Whether the client declared the capability `name` (such as `elicitation`) in the request.
     pub fn client_has(&self, name: &str) -> bool {
-        self.0.client_capabilities.as_deref().is_some_and(|declared| params::has_key(declared, name))
+        let declared =
+            self.0.client_capabilities.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+        declared.and_then(Members::read).is_some_and(|members| members.get(name).is_some())
     }
 }
 

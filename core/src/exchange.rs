@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::{
     auth::Principal,
     context::{Context, Inner},
-    error::{Error, ErrorKind, ToolError},
+    error::{Error, ToolError},
     inbound::{self, Rejection, Route, Transport},
     limits::{BATCH_MESSAGES_MAX, echo},
     model::{Content, Request, ResourceContents},
@@ -20,6 +20,7 @@ use crate::{
     wire::{
         self,
         jsonrpc::{self, Id, Inbound, Message},
+        params::Params,
         results::{CallTool, Empty, GetPrompt, ReadResource},
     },
 };
@@ -87,7 +88,7 @@ impl Exchange<'_> {
     async fn batch(&self, body: &Bytes, messages: &[&RawValue]) -> Reply {
         let mut answers = Vec::new();
         for raw in messages {
-            let reply = match jsonrpc::message(raw.get().as_bytes()) {
+            let reply = match jsonrpc::message(raw.get()) {
                 Ok(Message::Request { id, method, .. }) if method == "initialize" => {
                     let error = Error::invalid_request("`initialize` cannot be part of a batch");
                     Reply::failure(Some(id), &Rejection { era: Era::Legacy, error })
@@ -134,13 +135,19 @@ impl Exchange<'_> {
                 };
             }
         };
-        let route = match inbound::request(self.transport, &method, params) {
+        let params = match Params::read(params) {
+            Ok(params) => params,
+            Err(error) => {
+                return Reply::failure(Some(id), &Rejection { era: self.transport.era(), error });
+            }
+        };
+        let route = match inbound::request(self.transport, &method, &params) {
             Ok(route) => route,
             Err(rejection) => return Reply::failure(Some(id), &rejection),
         };
         let era = route.version.era();
         let answer =
-            match wire::decode(era, &method, params).and_then(|request| self.offered(&method, request)) {
+            match wire::decode(era, &method, &params).and_then(|request| self.offered(&method, request)) {
                 Ok(request) => self.dispatch(body, id, route, request).await,
                 Err(error) => Err(error),
             };
@@ -280,7 +287,8 @@ fn is_modern(message: &Message<'_>) -> bool {
         Message::Request { params, .. } | Message::Notification { params, .. } => *params,
         Message::Response => None,
     };
-    matches!(wire::params::meta(params), Ok(Some(meta)) if meta.protocol_version.is_some())
+    let meta = Params::read(params).and_then(|params| params.meta());
+    matches!(meta, Ok(Some(meta)) if meta.protocol_version.is_some())
 }
 
 fn id_of<'a>(message: &Message<'a>) -> Option<Id<'a>> {
@@ -299,12 +307,12 @@ impl Exchange<'_> {
         if method != "initialize" {
             return None;
         }
-        match wire::decode(Era::Legacy, &method, params) {
+        match Params::read(params).and_then(|params| wire::decode(Era::Legacy, &method, &params)) {
             Ok(Request::Initialize { requested }) => {
                 let known = ProtocolVersion::parse(&requested).filter(|version| version.era() == Era::Legacy);
                 Some(known.unwrap_or(ProtocolVersion::LATEST_LEGACY))
             }
-            Ok(_) | Err(Error { kind: ErrorKind::InvalidParams, .. }) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     http::headers::{self, Single},
     limits::echo,
     version::{Era, ProtocolVersion},
-    wire::params::{self, Meta},
+    wire::params::{self, Meta, Params},
 };
 
 /// How a message came, and what is known from that.
@@ -66,10 +66,10 @@ impl Transport<'_> {
 pub(crate) fn request<'a>(
     transport: Transport<'_>,
     method: &str,
-    params: Option<&'a RawValue>,
+    params: &Params<'a>,
 ) -> Result<Route<'a>, Rejection> {
     let era = transport.era();
-    let meta = params::meta(params).map_err(|error| Rejection { era, error })?;
+    let meta = params.meta().map_err(|error| Rejection { era, error })?;
     match (meta, era) {
         (Some(meta), _) if meta.protocol_version.is_some() => {
             modern(transport, method, params, meta).map_err(|error| Rejection { era: Era::Modern, error })
@@ -124,7 +124,7 @@ fn legacy<'a>(transport: Transport<'_>) -> Result<Route<'a>, Rejection> {
 fn modern<'a>(
     transport: Transport<'_>,
     method: &str,
-    params: Option<&'a RawValue>,
+    params: &Params<'a>,
     meta: Meta<'a>,
 ) -> Result<Route<'a>, Error> {
     let is_object = |raw: &RawValue| raw.get().starts_with('{');
@@ -152,7 +152,7 @@ fn modern<'a>(
     if let Transport::Http(headers) = transport {
         agree(headers, &headers::METHOD, "Mcp-Method", method)?;
         // A body without its name is refused when its parameters are read, by a text that says so.
-        if let Some(name) = params::routed_name(method, params) {
+        if let Some(name) = params.routed_name(method) {
             agree(headers, &headers::NAME, "Mcp-Name", &name)?;
         }
     }

@@ -26,8 +26,13 @@ pub const ECHO_CHARS_MAX: usize = 100;
 
 /// `text` as an error message may repeat it: quoted, and cut after [`ECHO_CHARS_MAX`] characters.
 pub(crate) fn echo(text: &str) -> String {
-    match text.char_indices().nth(ECHO_CHARS_MAX) {
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
-        None => format!("{text:?}"),
+    format!("{:?}", cut(text))
+}
+
+/// JSON as an error message may repeat it: cut after [`ECHO_CHARS_MAX`] characters.
+pub(crate) fn cut(json: &str) -> std::borrow::Cow<'_, str> {
+    match json.char_indices().nth(ECHO_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", json.get(..end).unwrap_or_default()).into(),
+        None => json.into(),
     }
 }

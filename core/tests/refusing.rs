@@ -116,7 +116,13 @@ fn wrong_values_in_prompts_and_uris_are_for_the_client() {
         (-32602, 400),
         "`times`",
     );
-    fails("prompts/get", greet(json!({"name": 7})), (-32602, 200), (-32602, 400), "expected a string");
+    fails(
+        "prompts/get",
+        greet(json!({"name": 7})),
+        (-32602, 200),
+        (-32602, 400),
+        "object of strings, not {\"name\":7}",
+    );
     fails("resources/read", json!({"uri": "user://x/profile"}), (-32602, 200), (-32602, 400), "`id`");
     fails(
         "resources/read",
@@ -125,7 +131,7 @@ fn wrong_values_in_prompts_and_uris_are_for_the_client() {
         (-32602, 400),
         "could leave",
     );
-    fails("resources/read", json!({}), (-32602, 200), (-32602, 400), "missing field `uri`");
+    fails("resources/read", json!({}), (-32602, 200), (-32602, 400), "must have `uri`");
     fails("tools/list", json!({"cursor": "x"}), (-32602, 200), (-32602, 400), "not issued by this server");
 }
 

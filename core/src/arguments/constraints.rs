@@ -5,7 +5,7 @@
 //! choice of several shapes, or a pattern without the feature `pattern`) is reported when the server is built, so that
 //! no schema promises what nobody checks.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -34,7 +34,7 @@ struct Node {
     multiple_of: Option<f64>,
     pattern: Option<Pattern>,
     items: Option<usize>,
-    properties: BTreeMap<String, usize>,
+    properties: Vec<(String, usize)>,
     additional: Option<usize>,
     constrained: bool,
 }
@@ -84,7 +84,8 @@ impl Constraints {
         let mut compiler = Compiler {
             document: schema,
             nodes: Vec::new(),
-            references: BTreeMap::new(),
+            references: Vec::new(),
+            merging: Vec::new(),
             problems: Vec::new(),
         };
         let root = compiler.node(schema, "#");
@@ -120,12 +121,12 @@ impl Constraints {
     pub(super) fn check_strings(&self, pairs: &[(&str, &str)]) -> Result<(), ArgumentError> {
         let Some(root) = self.root.and_then(|root| self.nodes.get(root)) else { return Ok(()) };
         for (name, value) in pairs {
-            let Some(node) = root.properties.get(*name).and_then(|node| self.nodes.get(*node)) else {
+            let Some(node) = root.property(name).and_then(|node| self.nodes.get(node)) else {
                 continue;
             };
             let path = Path::Key(&Path::Root, name);
             node.string(value).map_err(|what| path.error(&what))?;
-            if let Ok(number) = value.parse::<f64>() {
+            if let Ok(number) = serde_json::from_str::<f64>(value) {
                 node.number(number).map_err(|what| path.error(&what))?;
             }
         }
@@ -143,7 +144,7 @@ fn propagate(nodes: &mut [Node]) {
                 node.constrained
                     || node.items.iter().any(below)
                     || node.additional.iter().any(below)
-                    || node.properties.values().any(below)
+                    || node.properties.iter().any(|(_, index)| below(index))
             })
             .collect();
         let mut changed = false;
@@ -160,7 +161,8 @@ fn propagate(nodes: &mut [Node]) {
 struct Compiler<'a> {
     document: &'a Value,
     nodes: Vec<Node>,
-    references: BTreeMap<String, usize>,
+    references: Vec<(String, usize)>,
+    merging: Vec<String>,
     problems: Vec<String>,
 }
 
@@ -187,11 +189,11 @@ impl Compiler<'_> {
     }
 
     fn refer(&mut self, reference: &str, at: &str) -> usize {
-        if let Some(known) = self.references.get(reference) {
+        if let Some((_, known)) = self.references.iter().find(|(known, _)| known == reference) {
             return *known;
         }
         let index = self.push();
-        self.references.insert(reference.to_owned(), index);
+        self.references.push((reference.to_owned(), index));
         let target = reference.strip_prefix('#').and_then(|pointer| self.document.pointer(pointer));
         match target.and_then(Value::as_object) {
             Some(target) => self.fill(index, target, reference),
@@ -216,11 +218,29 @@ impl Compiler<'_> {
                 }
             }
         }
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            self.merge(index, reference, at);
+        }
         for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             match part.as_object() {
                 Some(part) if !part.contains_key("$ref") => self.fill(index, part, at),
                 _ => self.refuse_constraints_in(part, &format!("{at}/allOf")),
             }
+        }
+    }
+
+    /// Adds what the target of a reference asks to a schema that asks something itself.
+    fn merge(&mut self, index: usize, reference: &str, at: &str) {
+        let target = reference.strip_prefix('#').and_then(|pointer| self.document.pointer(pointer));
+        match target.and_then(Value::as_object) {
+            // A schema that refers to one that is being merged asks for nothing new.
+            Some(_) if self.merging.iter().any(|known| known == reference) => {}
+            Some(target) => {
+                self.merging.push(reference.to_owned());
+                self.fill(index, target, reference);
+                self.merging.pop();
+            }
+            None => self.problems.push(format!("{at}: `$ref` to {reference:?} leads nowhere in this schema")),
         }
     }
 
@@ -248,7 +268,7 @@ impl Compiler<'_> {
             .any(|keyword| schema.contains_key(*keyword) && !is_bound_of_type(schema, keyword));
         for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let child = self.node(property, &format!("{at}/properties/{name}"));
-            node.properties.insert(name.clone(), child);
+            node.properties.push((name.clone(), child));
         }
         if let Some(items @ Value::Object(_)) = schema.get("items") {
             node.items = Some(self.node(items, &format!("{at}/items")));
@@ -343,6 +363,10 @@ impl Count {
 }
 
 impl Node {
+    fn property(&self, name: &str) -> Option<usize> {
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, index)| *index)
+    }
+
     fn string(&self, value: &str) -> Result<(), String> {
         // JSON Schema counts characters, not bytes (2020-12 validation, section 6.3).
         self.length.check(value.chars().count(), "characters")?;
@@ -495,7 +519,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         let mut count = 0;
         while let Some(key) = map.next_key::<String>()? {
             count += 1;
-            match node.properties.get(&key).copied().or(node.additional) {
+            match node.property(&key).or(node.additional) {
                 Some(child) => {
                     let path = Path::Key(path, &key);
                     map.next_value_seed(Walk { constraints, node: child, path: &path, violation })?;
@@ -567,6 +591,17 @@ mod tests {
             verdict(&schema, &deep).unwrap_err(),
             "invalid argument `left.left.name`: expected at most 3 characters, got 4"
         );
+    }
+
+    #[test]
+    fn a_constraint_beside_a_reference_adds_to_its_target() {
+        let schema = json!({
+            "$defs": {"Tree": {"minProperties": 1, "properties": {"next": {"$ref": "#/$defs/Tree", "maxProperties": 2}}}},
+            "$ref": "#/$defs/Tree",
+        });
+        assert_eq!(verdict(&schema, &json!({"next": {"a": 1, "b": 2}})), Ok(()));
+        assert!(verdict(&schema, &json!({"next": {"a": 1, "b": 2, "c": 3}})).is_err());
+        assert!(verdict(&schema, &json!({"next": {}})).is_err());
     }
 
     #[test]

@@ -75,9 +75,13 @@ pub(crate) fn from_strings<T: DeserializeOwned>(
     constraints: &Constraints,
 ) -> Result<T, ArgumentError> {
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
-    let value = serde_path_to_error::deserialize(strings::Strings::new(&pairs)).map_err(|error| {
-        let path = error.path().to_string();
-        at(&path, &error.into_inner().to_string())
+    let value = T::deserialize(strings::Strings::new(&pairs)).map_err(|error| {
+        let what = error.to_string();
+        // Only what is wrong with a value says which; the rest is about all of them.
+        match what.starts_with("invalid argument `") {
+            true => ArgumentError(shorten(&in_json_words(&what))),
+            false => at("", &what),
+        }
     })?;
     constraints.check_strings(&pairs)?;
     Ok(value)

@@ -4,7 +4,7 @@
 
 use serde::{
     de::{
-        Deserializer, IntoDeserializer, Visitor,
+        Deserializer, Error as _, IntoDeserializer, Visitor,
         value::{Error, MapDeserializer},
     },
     forward_to_deserialize_any,
@@ -23,7 +23,7 @@ impl<'de> Deserializer<'de> for Strings<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let pairs = self.0.iter().map(|(name, value)| (*name, Text(value)));
+        let pairs = self.0.iter().map(|(name, value)| (*name, Text { name, value }));
         visitor.visit_map(MapDeserializer::new(pairs))
     }
 
@@ -33,9 +33,18 @@ impl<'de> Deserializer<'de> for Strings<'de> {
     }
 }
 
-/// One string, read as whatever the field is.
+/// One string, read as whatever the field of its name is.
 #[derive(Clone, Copy)]
-struct Text<'a>(&'a str);
+struct Text<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl Text<'_> {
+    fn named(self, error: Error) -> Error {
+        Error::custom(format_args!("invalid argument `{}`: {error}", self.name))
+    }
+}
 
 impl<'de> IntoDeserializer<'de, Error> for Text<'de> {
     type Deserializer = Self;
@@ -48,11 +57,13 @@ impl<'de> IntoDeserializer<'de, Error> for Text<'de> {
 macro_rules! parsed {
     ($($deserialize:ident $visit:ident $type:ty;)*) => {
         $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self.0.parse::<$type>() {
+            // A number in a string is written as JSON writes it.
+            match serde_json::from_str::<$type>(self.value) {
                 Ok(value) => visitor.$visit(value),
                 // The visitor says what it expected, and that a string came.
-                Err(_) => visitor.visit_borrowed_str(self.0),
+                Err(_) => visitor.visit_borrowed_str(self.value),
             }
+            .map_err(|error| self.named(error))
         })*
     };
 }
@@ -61,22 +72,20 @@ impl<'de> Deserializer<'de> for Text<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_borrowed_str(self.0)
+        visitor.visit_borrowed_str(self.value).map_err(|error| self.named(error))
     }
 
     parsed! {
         deserialize_bool visit_bool bool;
-        deserialize_i8 visit_i8 i8;
-        deserialize_i16 visit_i16 i16;
-        deserialize_i32 visit_i32 i32;
+        deserialize_i8 visit_i64 i64;
+        deserialize_i16 visit_i64 i64;
+        deserialize_i32 visit_i64 i64;
         deserialize_i64 visit_i64 i64;
-        deserialize_i128 visit_i128 i128;
-        deserialize_u8 visit_u8 u8;
-        deserialize_u16 visit_u16 u16;
-        deserialize_u32 visit_u32 u32;
+        deserialize_u8 visit_u64 u64;
+        deserialize_u16 visit_u64 u64;
+        deserialize_u32 visit_u64 u64;
         deserialize_u64 visit_u64 u64;
-        deserialize_u128 visit_u128 u128;
-        deserialize_f32 visit_f32 f32;
+        deserialize_f32 visit_f64 f64;
         deserialize_f64 visit_f64 f64;
     }
 
@@ -98,10 +107,11 @@ impl<'de> Deserializer<'de> for Text<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_enum(self.0.into_deserializer())
+        visitor.visit_enum(self.value.into_deserializer()).map_err(|error| self.named(error))
     }
 
     forward_to_deserialize_any! {
-        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
+        ignored_any
     }
 }

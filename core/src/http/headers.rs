@@ -56,9 +56,8 @@ pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
             let mut parts = range.split(';').map(str::trim);
             let essence = parts.next().unwrap_or_default();
             said_something |= !essence.is_empty();
-            let refused = parts.any(|part| {
-                part.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
-            });
+            let is_zero = |q: &str| q.bytes().all(|b| matches!(b, b'0' | b'.'));
+            let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(is_zero));
             let matches = ["application/json", "application/*", "*/*"];
             if !refused && matches.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
                 return true;

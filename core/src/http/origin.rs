@@ -131,8 +131,13 @@ fn is_loopback(authority: &str) -> bool {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    let is_v4 = || {
+        let mut parts = host.split('.');
+        parts.next() == Some("127")
+            && parts.clone().count() == 3
+            && parts.all(|part| part.parse::<u8>().is_ok())
+    };
+    host.eq_ignore_ascii_case("localhost") || host == "::1" || is_v4()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Finds everything that is wrong with a definition, before it serves anything.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use super::Server;
 use crate::model::{Icon, Text};
@@ -114,11 +114,10 @@ fn icons(who: &str, icons: &[Icon], problems: &mut Vec<String>) {
 }
 
 fn once<'a>(what: &str, names: impl Iterator<Item = &'a Text>, way_out: &str, problems: &mut Vec<String>) {
-    let mut counts = BTreeMap::<&str, usize>::new();
-    for name in names {
-        *counts.entry(name).or_default() += 1;
-    }
-    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
+    let mut sorted: Vec<_> = names.collect();
+    sorted.sort_unstable();
+    for same in sorted.chunk_by(|a, b| a == b).filter(|same| same.len() > 1) {
+        let (count, name) = (same.len(), same.first().copied().map_or("", AsRef::as_ref));
         let count = if count == 2 { "two".to_owned() } else { count.to_string() };
         problems.push(format!("{count} {what} {name:?} ({way_out})"));
     }

@@ -1,9 +1,6 @@
 //! What never changes while a server lives, found by name and written once per revision.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::value::RawValue;
 
@@ -28,14 +25,31 @@ pub(crate) struct Tables {
     pub(crate) offers: Offers,
     hint: CacheHint,
     tools: Vec<Arc<Tool>>,
-    tools_by_name: HashMap<Text, usize>,
+    tools_by_name: Index,
     /// Those at one URI, then the templates.
     resources: Vec<Arc<Resource>>,
-    resources_by_uri: HashMap<Text, usize>,
+    resources_by_uri: Index,
     prompts: Vec<Arc<Prompt>>,
-    prompts_by_name: HashMap<Text, usize>,
+    prompts_by_name: Index,
     /// Per revision, written when it is first asked for: most servers meet one or two.
     written: [Written; ProtocolVersion::ALL.len()],
+}
+
+/// Where each name stands, sorted by name. It is smaller than a hash map, needs no seed, and loses nothing at the sizes
+/// a server has.
+struct Index(Vec<(Text, usize)>);
+
+impl Index {
+    fn new<'a>(names: impl Iterator<Item = &'a Text>) -> Self {
+        let mut sorted: Vec<_> = names.cloned().zip(0..).collect();
+        sorted.sort_unstable();
+        Self(sorted)
+    }
+
+    fn get(&self, name: &str) -> Option<usize> {
+        let found = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
+        self.0.get(found).map(|(_, index)| *index)
+    }
 }
 
 /// The answers that are the same for every request of a revision.
@@ -70,7 +84,6 @@ impl Tables {
             Some(_) => CacheScope::Private,
             None => CacheScope::Public,
         };
-        let index = |names: Vec<&Text>| names.into_iter().cloned().zip(0..).collect::<HashMap<_, _>>();
         Self {
             offers: Offers {
                 tools: !tools.is_empty(),
@@ -78,9 +91,9 @@ impl Tables {
                 prompts: !prompts.is_empty(),
             },
             hint: CacheHint { ttl_ms: u64::try_from(list_ttl.as_millis()).unwrap_or(u64::MAX), scope },
-            tools_by_name: index(tools.iter().map(|tool| &tool.definition.name).collect()),
-            resources_by_uri: index(resources.iter().map(|resource| &resource.definition.uri).collect()),
-            prompts_by_name: index(prompts.iter().map(|prompt| &prompt.definition.name).collect()),
+            tools_by_name: Index::new(tools.iter().map(|tool| &tool.definition.name)),
+            resources_by_uri: Index::new(resources.iter().map(|resource| &resource.definition.uri)),
+            prompts_by_name: Index::new(prompts.iter().map(|prompt| &prompt.definition.name)),
             tools: tools.into_iter().map(Arc::new).collect(),
             resources: resources.into_iter().map(Arc::new).collect(),
             prompts: prompts.into_iter().map(Arc::new).collect(),
@@ -92,17 +105,17 @@ impl Tables {
 
     /// The tool `name`.
     pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
-        self.tools_by_name.get(name).and_then(|index| self.tools.get(*index))
+        self.tools_by_name.get(name).and_then(|index| self.tools.get(index))
     }
 
     /// The prompt `name`.
     pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<Prompt>> {
-        self.prompts_by_name.get(name).and_then(|index| self.prompts.get(*index))
+        self.prompts_by_name.get(name).and_then(|index| self.prompts.get(index))
     }
 
     /// The resource at `uri`, or the first template it fits, with the values found in it.
     pub(crate) fn resource(&self, uri: &str) -> Option<Found<'_>> {
-        let exact = self.resources_by_uri.get(uri).and_then(|index| self.resources.get(*index));
+        let exact = self.resources_by_uri.get(uri).and_then(|index| self.resources.get(index));
         if let Some(resource) = exact.filter(|resource| !resource.is_template()) {
             return Some((resource, Ok(Vec::new())));
         }

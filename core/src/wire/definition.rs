@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
-use super::results::{Cache, For, Modern, WireAnnotations, wire_annotations};
+use super::results::{For, ResultMeta, WireAnnotations, wire_annotations};
 use crate::{
     model::{
         CacheHint, Icon, Implementation, Offers, PromptDefinition, ResourceDefinition, Theme, ToolDefinition,
@@ -78,44 +78,32 @@ pub(crate) fn discover(
         capabilities: Capabilities,
         #[serde(skip_serializing_if = "Option::is_none")]
         instructions: Option<&'a str>,
-        #[serde(flatten)]
-        cache: Option<Cache>,
-        #[serde(flatten)]
-        modern: Option<Modern<'a>>,
+        ttl_ms: Option<u64>,
+        cache_scope: Option<&'static str>,
+        result_type: Option<&'static str>,
+        #[serde(rename = "_meta")]
+        meta: Option<ResultMeta<'a>>,
     }
     raw(Wire {
         supported_versions: ProtocolVersion::of(Era::Modern).map(ProtocolVersion::as_str).collect(),
         capabilities: offers.into(),
         instructions,
-        cache: to.cache(hint),
-        modern: to.modern(),
+        ttl_ms: to.ttl_ms(hint),
+        cache_scope: to.cache_scope(hint),
+        result_type: to.result_type(),
+        meta: to.meta(),
     })
 }
 
 /// The result of `tools/list`.
 pub(crate) fn tools<'a>(
-    to: For<'_>,
+    to: For<'a>,
     tools: impl Iterator<Item = &'a ToolDefinition>,
     hint: CacheHint,
 ) -> Box<RawValue> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wire<'a> {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        title: Option<&'a str>,
-        description: &'a str,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        icons: Vec<WireIcon<'a>>,
-        input_schema: &'a Value,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        output_schema: Option<&'a Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        annotations: Option<WireHints>,
-    }
     let structured = to.version >= ProtocolVersion::V2025_06_18;
     let tools = tools
-        .map(|tool| Wire {
+        .map(|tool| WireTool {
             name: &tool.name,
             title: title(tool.title.as_deref(), to.version),
             description: &tool.description,
@@ -125,24 +113,24 @@ pub(crate) fn tools<'a>(
             annotations: hints(&tool.hints),
         })
         .collect();
-    list(to, hint, Items::Tools(tools))
+    list(to, hint, List { tools: Some(tools), ..List::default() })
 }
 
 /// The result of `resources/list`.
 pub(crate) fn resources<'a>(
-    to: For<'_>,
+    to: For<'a>,
     resources: impl Iterator<Item = &'a ResourceDefinition>,
     hint: CacheHint,
 ) -> Box<RawValue> {
     let resources = resources
         .map(|resource| WireResource { uri: Some(&resource.uri), ..wire_resource(resource, to.version) })
         .collect();
-    list(to, hint, Items::<()>::Resources(resources))
+    list(to, hint, List { resources: Some(resources), ..List::default() })
 }
 
 /// The result of `resources/templates/list`.
 pub(crate) fn resource_templates<'a>(
-    to: For<'_>,
+    to: For<'a>,
     templates: impl Iterator<Item = &'a ResourceDefinition>,
     hint: CacheHint,
 ) -> Box<RawValue> {
@@ -152,35 +140,17 @@ pub(crate) fn resource_templates<'a>(
             ..wire_resource(template, to.version)
         })
         .collect();
-    list(to, hint, Items::<()>::ResourceTemplates(templates))
+    list(to, hint, List { resource_templates: Some(templates), ..List::default() })
 }
 
 /// The result of `prompts/list`.
 pub(crate) fn prompts<'a>(
-    to: For<'_>,
+    to: For<'a>,
     prompts: impl Iterator<Item = &'a PromptDefinition>,
     hint: CacheHint,
 ) -> Box<RawValue> {
-    #[derive(Serialize)]
-    struct Wire<'a> {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        title: Option<&'a str>,
-        description: &'a str,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        icons: Vec<WireIcon<'a>>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        arguments: Vec<WireArgument<'a>>,
-    }
-    #[derive(Serialize)]
-    struct WireArgument<'a> {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<&'a str>,
-        required: bool,
-    }
     let prompts = prompts
-        .map(|prompt| Wire {
+        .map(|prompt| WirePrompt {
             name: &prompt.name,
             title: title(prompt.title.as_deref(), to.version),
             description: &prompt.description,
@@ -196,29 +166,75 @@ pub(crate) fn prompts<'a>(
                 .collect(),
         })
         .collect();
-    list(to, hint, Items::Prompts(prompts))
+    list(to, hint, List { prompts: Some(prompts), ..List::default() })
+}
+
+/// The result of any list; each fills in its own field.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Vec<WireTool<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Vec<WireResource<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_templates: Option<Vec<WireResource<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompts: Option<Vec<WirePrompt<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_scope: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'static str>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<ResultMeta<'a>>,
+}
+
+fn list<'a>(to: For<'a>, hint: CacheHint, items: List<'a>) -> Box<RawValue> {
+    raw(List {
+        ttl_ms: to.ttl_ms(hint),
+        cache_scope: to.cache_scope(hint),
+        result_type: to.result_type(),
+        meta: to.meta(),
+        ..items
+    })
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Items<'a, T> {
-    Tools(Vec<T>),
-    Resources(Vec<WireResource<'a>>),
-    ResourceTemplates(Vec<WireResource<'a>>),
-    Prompts(Vec<T>),
+struct WireTool<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    description: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    icons: Vec<WireIcon<'a>>,
+    input_schema: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_schema: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<WireHints>,
 }
 
-fn list(to: For<'_>, hint: CacheHint, items: Items<'_, impl Serialize>) -> Box<RawValue> {
-    #[derive(Serialize)]
-    struct Wire<'a, I> {
-        #[serde(flatten)]
-        items: I,
-        #[serde(flatten)]
-        cache: Option<Cache>,
-        #[serde(flatten)]
-        modern: Option<Modern<'a>>,
-    }
-    raw(Wire { items, cache: to.cache(hint), modern: to.modern() })
+#[derive(Serialize)]
+struct WirePrompt<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    description: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    icons: Vec<WireIcon<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    arguments: Vec<WireArgument<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireArgument<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    required: bool,
 }
 
 #[derive(Serialize)]

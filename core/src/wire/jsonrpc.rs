@@ -2,9 +2,9 @@
 //!
 //! Parameters stay raw until their type is known, so that they are deserialized once, straight from the request.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
@@ -86,8 +86,11 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 /// `Parse` where the bytes are not JSON, `InvalidRequest` where the JSON is no message.
 pub(crate) fn parse(body: &[u8]) -> Result<Inbound<'_>, Error> {
     check_depth(body)?;
-    if body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
-        let messages = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let Ok(body) = std::str::from_utf8(body) else {
+        return Err(Error::new(ErrorKind::Parse, "the body is not UTF-8"));
+    };
+    if body.trim_start().starts_with('[') {
+        let messages = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
         return Ok(Inbound::Batch(messages));
     }
     message(body).map(Inbound::One)
@@ -97,8 +100,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<Inbound<'_>, Error> {
 ///
 /// # Errors
 /// As [`parse`].
-pub(crate) fn message(bytes: &[u8]) -> Result<Message<'_>, Error> {
-    let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err(Error::invalid_request("`jsonrpc` must be \"2.0\""));
     }
@@ -188,7 +191,7 @@ struct ErrorObject<'a> {
 enum ErrorData<'a> {
     #[serde(rename_all = "camelCase")]
     Capability {
-        required_capabilities: BTreeMap<&'a str, BTreeMap<(), ()>>,
+        required_capabilities: Required<'a>,
     },
     Uri {
         uri: &'a str,
@@ -197,6 +200,19 @@ enum ErrorData<'a> {
         supported: Vec<&'static str>,
         requested: &'a str,
     },
+}
+
+/// `ClientCapabilities` with one capability, without options.
+struct Required<'a>(&'a str);
+
+impl Serialize for Required<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct NoOptions {}
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.0, &NoOptions {})?;
+        map.end()
+    }
 }
 
 /// The answer to request `id`.
@@ -210,8 +226,7 @@ pub(crate) fn failure(id: Option<Id<'_>>, error: &Error, era: Era) -> Vec<u8> {
     let data = match &error.kind {
         ErrorKind::ResourceNotFound { uri } => Some(ErrorData::Uri { uri }),
         ErrorKind::MissingClientCapability { capability } => {
-            let required_capabilities = BTreeMap::from([(*capability, BTreeMap::new())]);
-            Some(ErrorData::Capability { required_capabilities })
+            Some(ErrorData::Capability { required_capabilities: Required(capability) })
         }
         ErrorKind::UnsupportedVersion { requested } => Some(ErrorData::Version {
             supported: ProtocolVersion::of(era).map(ProtocolVersion::as_str).collect(),

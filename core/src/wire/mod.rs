@@ -10,15 +10,14 @@ mod modern;
 pub(crate) mod params;
 pub(crate) mod results;
 
-use serde_json::value::RawValue;
-
+use self::params::Params;
 use crate::{error::Error, model::Request, version::Era};
 
 /// What `method` with `params` asks for in `era`.
 ///
 /// # Errors
 /// `MethodNotFound` for a method that is not in the era's table, `InvalidParams` for parameters it does not take.
-pub(crate) fn decode<'a>(era: Era, method: &str, params: Option<&'a RawValue>) -> Result<Request<'a>, Error> {
+pub(crate) fn decode<'a>(era: Era, method: &str, params: &Params<'a>) -> Result<Request<'a>, Error> {
     let request = match era {
         Era::Legacy => legacy::decode(method, params)?,
         Era::Modern => modern::decode(method, params)?,

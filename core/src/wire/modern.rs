@@ -1,18 +1,16 @@
 //! The methods of 2026-07-28: those of both eras, and discovery.
 
-use serde_json::value::RawValue;
-
-use super::params;
+use super::params::{self, Params};
 use crate::{error::Error, model::Request};
 
 /// What `method` asks for; `None` for a method of another era or of none.
 ///
 /// # Errors
 /// `InvalidParams` for parameters the method does not take.
-pub(super) fn decode<'a>(method: &str, params: Option<&'a RawValue>) -> Result<Option<Request<'a>>, Error> {
+pub(super) fn decode<'a>(method: &str, params: &Params<'a>) -> Result<Option<Request<'a>>, Error> {
     match method {
         "server/discover" => Ok(Some(Request::Discover)),
-        _ => params::decode(method, params),
+        _ => params.decode(method),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The parameters of requests, as far as both eras write them alike.
+//! The parameters of a request, read once and typed where they are used.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,157 +8,27 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{error::Error, limits::URI_BYTES_MAX, model::Request};
+use crate::{
+    error::Error,
+    limits::{URI_BYTES_MAX, cut},
+    model::Request,
+};
 
-/// `params` as the type a method takes.
-///
-/// # Errors
-/// `InvalidParams`, naming the method and what serde said.
-pub(super) fn read<'a, T: Deserialize<'a>>(method: &str, params: Option<&'a RawValue>) -> Result<T, Error> {
-    let text = params.map_or("{}", RawValue::get);
-    serde_json::from_str(text).map_err(|error| {
-        let error = error.to_string();
-        // The position counts from the start of `params`, which means nothing to the client.
-        let what = error.split(" at line ").next().unwrap_or_default();
-        Error::invalid_params(format!("`params` of {method}: {what}"))
-    })
-}
-
-#[derive(Deserialize)]
-struct List<'a> {
+/// The members of `params` that any method of either era has, still as JSON. Others are ignored.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct Params<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
     #[serde(borrow)]
-    cursor: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct CallTool<'a> {
+    name: Option<&'a RawValue>,
     #[serde(borrow)]
-    name: Cow<'a, str>,
+    uri: Option<&'a RawValue>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ReadResource<'a> {
     #[serde(borrow)]
-    uri: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct GetPrompt<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    arguments: StringMap<'a>,
-}
-
-/// A JSON object of strings, in its own order.
-#[derive(Default)]
-struct StringMap<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-/// A string that borrows where it can; serde's `Cow` borrows only behind an attribute, which a map cannot have.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for StringMap<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = StringMap<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(StringMap::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Text(key), Text(value))) = map.next_entry()? {
-                    pairs.push((key, value));
-                }
-                Ok(StringMap(pairs))
-            }
-        }
-        deserializer.deserialize_any(Pairs)
-    }
-}
-
-/// The methods both eras have; `None` for any other.
-///
-/// # Errors
-/// `InvalidParams` for parameters the method does not take.
-pub(super) fn decode<'a>(method: &str, params: Option<&'a RawValue>) -> Result<Option<Request<'a>>, Error> {
-    let list = || {
-        let List { cursor } = read(method, params)?;
-        // Every list is one page, so no cursor was ever handed out.
-        match cursor {
-            Some(cursor) => Err(Error::invalid_params(format!(
-                "cursor {} was not issued by this server",
-                crate::limits::echo(&cursor)
-            ))),
-            None => Ok(()),
-        }
-    };
-    Ok(Some(match method {
-        "tools/list" => list().map(|()| Request::ListTools)?,
-        "resources/list" => list().map(|()| Request::ListResources)?,
-        "resources/templates/list" => list().map(|()| Request::ListResourceTemplates)?,
-        "prompts/list" => list().map(|()| Request::ListPrompts)?,
-        "tools/call" => {
-            let CallTool { name, arguments } = read(method, params)?;
-            Request::CallTool { name, arguments }
-        }
-        "resources/read" => {
-            let ReadResource { uri } = read(method, params)?;
-            if uri.len() > URI_BYTES_MAX {
-                return Err(Error::invalid_params(format!(
-                    "`uri` has {} bytes, more than {URI_BYTES_MAX}",
-                    uri.len()
-                )));
-            }
-            Request::ReadResource { uri }
-        }
-        "prompts/get" => {
-            let GetPrompt { name, arguments } = read(method, params)?;
-            Request::GetPrompt { name, arguments: arguments.0 }
-        }
-        _ => return Ok(None),
-    }))
-}
-
-/// Whether both eras have `method`.
-pub(super) fn knows(method: &str) -> bool {
-    matches!(
-        method,
-        "tools/list"
-            | "tools/call"
-            | "resources/list"
-            | "resources/templates/list"
-            | "resources/read"
-            | "prompts/list"
-            | "prompts/get"
-    )
-}
-
-/// The body's side of what the `Mcp-Name` header repeats: the field of `params` that names what is asked for.
-pub(crate) fn routed_name<'a>(method: &str, params: Option<&'a RawValue>) -> Option<Cow<'a, str>> {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow)]
-        name: Option<Cow<'a, str>>,
-        #[serde(borrow)]
-        uri: Option<Cow<'a, str>>,
-    }
-    let named: Named<'a> = serde_json::from_str(params?.get()).ok()?;
-    match method {
-        "tools/call" | "prompts/get" => named.name,
-        "resources/read" => named.uri,
-        _ => None,
-    }
+    cursor: Option<&'a RawValue>,
+    #[serde(borrow, rename = "protocolVersion")]
+    protocol_version: Option<&'a RawValue>,
 }
 
 /// What a request's `_meta` says about the request itself (2026-07-28, basic/index, "`_meta`").
@@ -172,48 +42,179 @@ pub(crate) struct Meta<'a> {
     pub(crate) client_info: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct WithMeta<'a> {
-    #[serde(borrow, rename = "_meta")]
-    meta: Option<&'a RawValue>,
+impl<'a> Params<'a> {
+    /// Reads `params`; absent ones have no members.
+    ///
+    /// # Errors
+    /// `InvalidParams` where they are no object, or have a member twice.
+    pub(crate) fn read(raw: Option<&'a RawValue>) -> Result<Self, Error> {
+        raw.map_or(Ok(Self::default()), |raw| object("params", raw))
+    }
+
+    /// The request's `_meta`, where it has one.
+    ///
+    /// # Errors
+    /// As [`Params::read`].
+    pub(crate) fn meta(&self) -> Result<Option<Meta<'a>>, Error> {
+        self.meta.map(|raw| object("params._meta", raw)).transpose()
+    }
+
+    /// The member that the `Mcp-Name` header repeats, where the method has one and it is a string.
+    pub(crate) fn routed_name(&self, method: &str) -> Option<Cow<'a, str>> {
+        match method {
+            "tools/call" | "prompts/get" => self.name.and_then(string),
+            "resources/read" => self.uri.and_then(string),
+            _ => None,
+        }
+    }
+
+    /// The revision that an `initialize` asks for.
+    ///
+    /// # Errors
+    /// `InvalidParams` where it is missing or no string.
+    pub(super) fn protocol_version(&self) -> Result<Cow<'a, str>, Error> {
+        required("protocolVersion", self.protocol_version)
+    }
+
+    /// The methods both eras have; `None` for any other.
+    ///
+    /// # Errors
+    /// `InvalidParams` for parameters the method does not take.
+    pub(super) fn decode(&self, method: &str) -> Result<Option<Request<'a>>, Error> {
+        let request = match method {
+            "tools/list" => Request::ListTools,
+            "resources/list" => Request::ListResources,
+            "resources/templates/list" => Request::ListResourceTemplates,
+            "prompts/list" => Request::ListPrompts,
+            "tools/call" => {
+                return Ok(Some(Request::CallTool {
+                    name: required("name", self.name)?,
+                    arguments: self.arguments,
+                }));
+            }
+            "resources/read" => {
+                let uri = required("uri", self.uri)?;
+                if uri.len() > URI_BYTES_MAX {
+                    let bytes = uri.len();
+                    return Err(Error::invalid_params(format!(
+                        "`uri` has {bytes} bytes, more than {URI_BYTES_MAX}"
+                    )));
+                }
+                return Ok(Some(Request::ReadResource { uri }));
+            }
+            "prompts/get" => {
+                let name = required("name", self.name)?;
+                let arguments = self.arguments.map_or(Ok(Strings::default()), strings)?;
+                return Ok(Some(Request::GetPrompt { name, arguments: arguments.0 }));
+            }
+            _ => return Ok(None),
+        };
+        // Every list is one page, so no cursor was ever handed out.
+        match self.cursor {
+            Some(cursor) => {
+                let cursor = cut(cursor.get());
+                Err(Error::invalid_params(format!("cursor {cursor} was not issued by this server")))
+            }
+            None => Ok(Some(request)),
+        }
+    }
 }
 
-/// The `_meta` of `params`; `None` where there is none.
-///
-/// # Errors
-/// `InvalidParams` where `params` or `_meta` is no object.
-pub(crate) fn meta(params: Option<&RawValue>) -> Result<Option<Meta<'_>>, Error> {
-    let Some(params) = params else { return Ok(None) };
-    let object = |raw: &RawValue| raw.get().starts_with('{');
-    if !object(params) {
-        return Err(Error::invalid_params("`params` must be an object"));
+/// Whether both eras have `method`.
+pub(super) fn knows(method: &str) -> bool {
+    // Parameters that are wrong are those of a method that is known.
+    !matches!(Params::default().decode(method), Ok(None))
+}
+
+/// JSON that must be an object.
+fn object<'a, T: Deserialize<'a>>(what: &str, raw: &'a RawValue) -> Result<T, Error> {
+    if !raw.get().starts_with('{') {
+        return Err(Error::invalid_params(format!("`{what}` must be an object")));
     }
-    let with: WithMeta<'_> =
-        serde_json::from_str(params.get()).map_err(|_| Error::invalid_params("`params` has a key twice"))?;
-    let Some(meta) = with.meta else { return Ok(None) };
-    if !object(meta) {
-        return Err(Error::invalid_params("`params._meta` must be an object"));
-    }
-    let meta = serde_json::from_str(meta.get())
-        .map_err(|_| Error::invalid_params("`params._meta` has a key twice"))?;
-    Ok(Some(meta))
+    serde_json::from_str(raw.get()).map_err(|_| Error::invalid_params(format!("`{what}` has a member twice")))
+}
+
+/// A member that must be there and be a string.
+fn required<'a>(name: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Error> {
+    let raw = raw.ok_or_else(|| Error::invalid_params(format!("`params` must have `{name}`")))?;
+    string(raw)
+        .ok_or_else(|| Error::invalid_params(format!("`{name}` must be a string, not {}", cut(raw.get()))))
 }
 
 /// `raw` as a string, where it is one.
-pub(crate) fn string<'a>(raw: &'a RawValue) -> Option<Cow<'a, str>> {
-    serde_json::from_str::<Text<'a>>(raw.get()).ok().map(|text| text.0)
+pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
-/// Who the client says it is, for display and logs only.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ClientInfo {
-    pub(crate) name: String,
-    pub(crate) version: String,
+/// A string that borrows where it can; serde's `Cow` borrows only behind an attribute.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A JSON object of strings, in its own order.
+#[derive(Default)]
+struct Strings<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+fn strings(raw: &RawValue) -> Result<Strings<'_>, Error> {
+    serde_json::from_str(raw.get()).map_err(|_| {
+        Error::invalid_params(format!("`arguments` must be an object of strings, not {}", cut(raw.get())))
+    })
 }
 
-/// Whether the JSON object in `text` has the key `name`.
-pub(crate) fn has_key(text: &[u8], name: &str) -> bool {
-    let keys: Option<std::collections::BTreeMap<String, serde::de::IgnoredAny>> =
-        serde_json::from_slice(text).ok();
-    keys.is_some_and(|keys| keys.contains_key(name))
+impl<'de: 'a, 'a> Deserialize<'de> for Strings<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Strings<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(Text(key)) = map.next_key()? {
+                    let Text(value) = map.next_value()?;
+                    pairs.push((key, value));
+                }
+                Ok(Strings(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// The members of a JSON object, by name; `None` where `text` is no object.
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(Text(key)) = map.next_key()? {
+                    pairs.push((key, map.next_value()?));
+                }
+                Ok(Members(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
 }

@@ -14,17 +14,9 @@ use crate::{
     version::{Era, ProtocolVersion},
 };
 
-/// What every modern result carries beside its own fields; nothing on the legacy era.
+/// The `_meta` of a modern result: who answers (2026-07-28, basic/index).
 #[derive(Clone, Copy, Serialize)]
-pub(super) struct Modern<'a> {
-    #[serde(rename = "resultType")]
-    result_type: &'static str,
-    #[serde(rename = "_meta")]
-    meta: ResultMeta<'a>,
-}
-
-#[derive(Clone, Copy, Serialize)]
-struct ResultMeta<'a> {
+pub(super) struct ResultMeta<'a> {
     #[serde(rename = "io.modelcontextprotocol/serverInfo")]
     server_info: &'a RawValue,
 }
@@ -37,35 +29,33 @@ pub(crate) struct For<'a> {
     pub(crate) server_info: &'a RawValue,
 }
 
+/// What modern results carry beside their own fields; on the legacy era, nothing.
+///
+/// Each result has these as fields of its own: serde's `flatten` would go through a map, which costs a Worker more
+/// bytes than it saves here.
 impl<'a> For<'a> {
-    pub(super) fn modern(self) -> Option<Modern<'a>> {
-        match self.version.era() {
-            Era::Legacy => None,
-            Era::Modern => {
-                Some(Modern { result_type: "complete", meta: ResultMeta { server_info: self.server_info } })
-            }
-        }
+    pub(super) fn result_type(self) -> Option<&'static str> {
+        self.is_modern().then_some("complete")
     }
 
-    pub(super) fn cache(self, hint: CacheHint) -> Option<Cache> {
-        match self.version.era() {
-            Era::Legacy => None,
-            Era::Modern => Some(Cache {
-                ttl_ms: hint.ttl_ms,
-                cache_scope: match hint.scope {
-                    CacheScope::Public => "public",
-                    CacheScope::Private => "private",
-                },
-            }),
-        }
+    pub(super) fn meta(self) -> Option<ResultMeta<'a>> {
+        self.is_modern().then_some(ResultMeta { server_info: self.server_info })
     }
-}
 
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Cache {
-    ttl_ms: u64,
-    cache_scope: &'static str,
+    pub(super) fn ttl_ms(self, hint: CacheHint) -> Option<u64> {
+        self.is_modern().then_some(hint.ttl_ms)
+    }
+
+    pub(super) fn cache_scope(self, hint: CacheHint) -> Option<&'static str> {
+        self.is_modern().then_some(match hint.scope {
+            CacheScope::Public => "public",
+            CacheScope::Private => "private",
+        })
+    }
+
+    fn is_modern(self) -> bool {
+        self.version.era() == Era::Modern
+    }
 }
 
 /// The empty result.
@@ -81,8 +71,10 @@ pub(crate) struct CallTool<'a> {
     structured_content: Option<Structured<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_error: bool,
-    #[serde(flatten)]
-    modern: Option<Modern<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'static str>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<ResultMeta<'a>>,
 }
 
 #[derive(Serialize)]
@@ -105,48 +97,56 @@ impl<'a> CallTool<'a> {
         let mut blocks: Vec<_> = content.iter().map(|content| wire_content(content, to.version)).collect();
         if let (true, Some(structured)) = (blocks.is_empty(), structured) {
             // Clients that know no structured content read the same JSON as text.
-            blocks.push(WireContent {
-                block: WireBlock::Text { text: Cow::Borrowed(structured.get()) },
-                annotations: None,
-            });
+            blocks.push(text_block(Cow::Borrowed(structured.get())));
         }
         let structured_content =
             structured.filter(|_| to.version >= ProtocolVersion::V2025_06_18).map(|value| {
                 if wrapped { Structured::Wrapped { result: value } } else { Structured::Bare(value) }
             });
-        Self { content: blocks, structured_content, is_error, modern: to.modern() }
+        Self { content: blocks, structured_content, is_error, result_type: to.result_type(), meta: to.meta() }
     }
 }
 
 /// The result of `resources/read`.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ReadResource<'a> {
     contents: Vec<WireContents<'a>>,
-    #[serde(flatten)]
-    cache: Option<Cache>,
-    #[serde(flatten)]
-    modern: Option<Modern<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_scope: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'static str>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<ResultMeta<'a>>,
 }
 
 impl<'a> ReadResource<'a> {
     /// What reading a resource gave; a client may not keep it, since handlers compute it per request.
     pub(crate) fn new(to: For<'a>, contents: &'a [ResourceContents]) -> Self {
+        let hint = CacheHint { ttl_ms: 0, scope: CacheScope::Private };
         Self {
             contents: contents.iter().map(wire_contents).collect(),
-            cache: to.cache(CacheHint { ttl_ms: 0, scope: CacheScope::Private }),
-            modern: to.modern(),
+            ttl_ms: to.ttl_ms(hint),
+            cache_scope: to.cache_scope(hint),
+            result_type: to.result_type(),
+            meta: to.meta(),
         }
     }
 }
 
 /// The result of `prompts/get`.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct GetPrompt<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     messages: Vec<WireMessage<'a>>,
-    #[serde(flatten)]
-    modern: Option<Modern<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'static str>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<ResultMeta<'a>>,
 }
 
 impl<'a> GetPrompt<'a> {
@@ -158,7 +158,7 @@ impl<'a> GetPrompt<'a> {
                 content: wire_content(&message.content, to.version),
             })
             .collect();
-        Self { description, messages, modern: to.modern() }
+        Self { description, messages, result_type: to.result_type(), meta: to.meta() }
     }
 }
 
@@ -168,56 +168,41 @@ struct WireMessage<'a> {
     content: WireContent<'a>,
 }
 
-#[derive(Serialize)]
+/// One block of content; each kind fills in its own fields.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct WireContent<'a> {
-    #[serde(flatten)]
-    block: WireBlock<'a>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mime_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<WireContents<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<WireAnnotations<'a>>,
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
-enum WireBlock<'a> {
-    Text {
-        text: Cow<'a, str>,
-    },
-    Image {
-        data: String,
-        mime_type: &'a str,
-    },
-    Audio {
-        data: String,
-        mime_type: &'a str,
-    },
-    ResourceLink {
-        uri: &'a str,
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        mime_type: Option<&'a str>,
-    },
-    Resource {
-        resource: WireContents<'a>,
-    },
-}
-
+/// What a resource holds; text or blob.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WireContents<'a> {
     uri: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     mime_type: Option<&'a str>,
-    #[serde(flatten)]
-    data: WireData<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum WireData<'a> {
-    Text(&'a str),
-    Blob(String),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blob: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -249,33 +234,46 @@ pub(super) fn wire_annotations(annotations: &Annotations, version: ProtocolVersi
     }
 }
 
+fn text_block(text: Cow<'_, str>) -> WireContent<'_> {
+    WireContent { kind: "text", text: Some(text), ..WireContent::default() }
+}
+
 fn wire_content(content: &Content, version: ProtocolVersion) -> WireContent<'_> {
+    let media = |kind, data, mime_type| WireContent {
+        kind,
+        data: Some(BASE64.encode(data)),
+        mime_type: Some(mime_type),
+        ..WireContent::default()
+    };
     let block = match &content.block {
-        Block::Text(text) => WireBlock::Text { text: Cow::Borrowed(text) },
-        Block::Image { data, mime_type } => WireBlock::Image { data: BASE64.encode(data), mime_type },
-        Block::Audio { data, mime_type } => WireBlock::Audio { data: BASE64.encode(data), mime_type },
+        Block::Text(text) => text_block(Cow::Borrowed(text)),
+        Block::Image { data, mime_type } => media("image", data, mime_type),
+        Block::Audio { data, mime_type } => media("audio", data, mime_type),
         Block::Link(link) if version < ProtocolVersion::V2025_06_18 => {
-            WireBlock::Text { text: Cow::Owned(format!("{}: {}", link.name, link.uri)) }
+            text_block(Cow::Owned(format!("{}: {}", link.name, link.uri)))
         }
-        Block::Link(link) => WireBlock::ResourceLink {
-            uri: &link.uri,
-            name: &link.name,
+        Block::Link(link) => WireContent {
+            kind: "resource_link",
+            uri: Some(&link.uri),
+            name: Some(&link.name),
             description: link.description.as_deref(),
             mime_type: link.mime_type.as_deref(),
+            ..WireContent::default()
         },
-        Block::Embedded(contents) => WireBlock::Resource { resource: wire_contents(contents) },
+        Block::Embedded(contents) => WireContent {
+            kind: "resource",
+            resource: Some(wire_contents(contents)),
+            ..WireContent::default()
+        },
     };
     let annotations = content.annotations.as_ref().map(|annotations| wire_annotations(annotations, version));
-    WireContent { block, annotations }
+    WireContent { annotations, ..block }
 }
 
 fn wire_contents(contents: &ResourceContents) -> WireContents<'_> {
-    WireContents {
-        uri: &contents.uri,
-        mime_type: contents.mime_type.as_deref(),
-        data: match &contents.data {
-            ResourceData::Text(text) => WireData::Text(text),
-            ResourceData::Blob(data) => WireData::Blob(BASE64.encode(data)),
-        },
-    }
+    let (text, blob) = match &contents.data {
+        ResourceData::Text(text) => (Some(text.as_str()), None),
+        ResourceData::Blob(data) => (None, Some(BASE64.encode(data))),
+    };
+    WireContents { uri: &contents.uri, mime_type: contents.mime_type.as_deref(), text, blob }
 }

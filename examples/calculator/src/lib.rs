@@ -1,7 +1,5 @@
 //! A calculator: the whole server, and no platform named.
 
-use std::collections::BTreeMap;
-
 use edgemcp::{prelude::*, store::Key};
 
 /// Add two integers.
@@ -37,9 +35,9 @@ pub async fn count(cx: &Context) -> Result<i64, ToolError> {
 }
 
 /// Constants worth knowing by heart.
-#[resource("calculator://constants")]
-pub async fn constants() -> Json<BTreeMap<&'static str, f64>> {
-    Json(BTreeMap::from([("e", std::f64::consts::E), ("pi", std::f64::consts::PI)]))
+#[resource("calculator://constants", mime_type = "application/json")]
+pub async fn constants() -> &'static str {
+    r#"{"e": 2.718281828459045, "pi": 3.141592653589793}"#
 }
 
 /// The square of an integer.
