@@ -1,6 +1,6 @@
 //! Decides who is asking: a bearer token becomes a `Principal`, or a 401 that says how to ask.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use subtle::ConstantTimeEq;
@@ -30,7 +30,7 @@ pub struct Principal {
     subject: Text,
     client: Option<Text>,
     scopes: Vec<Text>,
-    claims: BTreeMap<String, serde_json::Value>,
+    claims: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Principal {
@@ -41,7 +41,7 @@ impl Principal {
             subject: subject.into(),
             client: None,
             scopes: Vec::new(),
-            claims: BTreeMap::new(),
+            claims: serde_json::Map::new(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Principal {
     }
 
     /// The claims of the token.
-    pub fn claims(&self) -> &BTreeMap<String, serde_json::Value> {
+    pub fn claims(&self) -> &serde_json::Map<String, serde_json::Value> {
         &self.claims
     }
 }

@@ -114,10 +114,14 @@ fn icons(who: &str, icons: &[Icon], problems: &mut Vec<String>) {
 }
 
 fn once<'a>(what: &str, names: impl Iterator<Item = &'a Text>, way_out: &str, problems: &mut Vec<String>) {
-    let mut sorted: Vec<_> = names.collect();
-    sorted.sort_unstable();
-    for same in sorted.chunk_by(|a, b| a == b).filter(|same| same.len() > 1) {
-        let (count, name) = (same.len(), same.first().copied().map_or("", AsRef::as_ref));
+    let mut counts = Vec::<(&str, usize)>::new();
+    for name in names {
+        match counts.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
         let count = if count == 2 { "two".to_owned() } else { count.to_string() };
         problems.push(format!("{count} {what} {name:?} ({way_out})"));
     }
