@@ -1,0 +1,159 @@
+//! Answers one `fetch` event: the request in, the server's answer out, and what the server may ask of the platform.
+
+use std::{sync::Arc, time::Duration};
+
+use edgemcp::{
+    Service,
+    future::BoxFuture,
+    platform::{Background, Clock, Exposure, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+};
+use http::StatusCode;
+use worker::{
+    Context, Delay, Env,
+    js_sys::{Date, JSON, Reflect},
+    send::SendFuture,
+    wasm_bindgen::{JsCast, JsValue},
+    web_sys::{self, console},
+    worker_sys,
+};
+
+use crate::{
+    KvStore,
+    request::{self, Unreadable},
+    response,
+};
+
+/// The KV namespace that is the server's store, by the name of its binding.
+pub const STORE_BINDING: &str = "EDGEMCP_STORE";
+
+/// The longest `setTimeout` takes; past it, it would fire at once.
+const TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// Answers a request with `service`, inside a Worker's own `fetch`.
+///
+/// ```
+/// use std::sync::LazyLock;
+///
+/// use edgemcp::{Server, Service};
+/// use edgemcp_workers::worker::{Context, Env, Request, Response, Result};
+///
+/// static SERVICE: LazyLock<Service> =
+///     LazyLock::new(|| Server::new("calculator", "1.0.0").build().expect("the definition is tested"));
+///
+/// // #[worker::event(fetch)]
+/// async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+///     match request.path().as_str() {
+///         "/mcp" => Ok(edgemcp_workers::fetch(&SERVICE, request, &env, &context).await),
+///         _ => Response::error("not found", 404),
+///     }
+/// }
+/// ```
+///
+/// With the `http` feature of `worker` (axum), make the request with `worker::Request::try_from`.
+///
+/// # Limits
+/// No more of the body is read than the server takes; a larger one is answered with a 413.
+pub async fn fetch(
+    service: &Service,
+    request: worker::Request,
+    env: &Env,
+    context: &Context,
+) -> worker::Response {
+    // JavaScript's futures are not `Send`, and axum asks for `Send` even on the one thread of a Worker.
+    SendFuture::new(answer(service, request.inner(), env, context)).await
+}
+
+pub(crate) async fn answer(
+    service: &Service,
+    request: &web_sys::Request,
+    env: &Env,
+    context: &Context,
+) -> worker::Response {
+    let response = match request::from_js(request, service.body_bytes_max()).await {
+        Ok(request) => service.handle(&platform(env, context), request).await,
+        Err(Unreadable::TooLarge) => service.body_too_large(),
+        Err(Unreadable::Malformed(what)) => response::text(StatusCode::BAD_REQUEST, what),
+    };
+    response::to_worker(response)
+}
+
+/// What a server may ask of Workers while it answers one event, for a Worker that calls [`Service::handle`] itself.
+///
+/// The store is the KV namespace bound as [`STORE_BINDING`]; where there is none, every store operation says so.
+pub fn platform(env: &Env, context: &Context) -> Platform {
+    // Nothing of `env` outlives the event: Workers may give a running isolate new bindings.
+    let raw: &JsValue = AsRef::<worker_sys::Context>::as_ref(context).as_ref();
+    let event = Arc::new(Event { env: env.clone(), context: Context::new(raw.clone().unchecked_into()) });
+    let mut builder = Platform::builder(event.clone(), event.clone())
+        .fetch(event.clone())
+        .vars(event.clone())
+        .log(event.clone())
+        .exposure(Exposure::Public);
+    if let Some(store) = KvStore::new(env, STORE_BINDING, event.clone()) {
+        builder = builder.store(Arc::new(store));
+    }
+    builder.build().with_background(event)
+}
+
+/// The bindings and the lifetime of one event.
+pub(crate) struct Event {
+    env: Env,
+    context: Context,
+}
+
+impl Clock for Event {
+    fn now(&self) -> Timestamp {
+        // JavaScript's milliseconds are a whole number, far below 2^53.
+        Timestamp::from_millis(Date::now() as u64)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(SendFuture::new(async move {
+            let mut left = duration;
+            while left > TIMEOUT_MAX {
+                Delay::from(TIMEOUT_MAX).await;
+                left -= TIMEOUT_MAX;
+            }
+            Delay::from(left).await;
+        }))
+    }
+}
+
+impl Random for Event {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
+        getrandom::fill(buffer).map_err(|_| RandomError)
+    }
+}
+
+impl Vars for Event {
+    fn var(&self, name: &str) -> Option<String> {
+        let value = Reflect::get(&self.env, &name.into()).ok()?;
+        if let Some(text) = value.as_string() {
+            return Some(text);
+        }
+        // `wrangler.toml` takes numbers and booleans for vars too. JavaScript writes them, since Rust's way to write a
+        // number is 15 kB.
+        if value.as_f64().is_some() || value.as_bool().is_some() {
+            return JSON::stringify(&value).ok()?.as_string();
+        }
+        None
+    }
+}
+
+impl Log for Event {
+    fn log(&self, level: LogLevel, message: &str) {
+        let message = JsValue::from_str(message);
+        match level {
+            LogLevel::Debug => console::debug_1(&message),
+            LogLevel::Info => console::log_1(&message),
+            LogLevel::Warning => console::warn_1(&message),
+            LogLevel::Error => console::error_1(&message),
+        }
+    }
+}
+
+impl Background for Event {
+    fn run(&self, work: BoxFuture<'static, ()>) {
+        self.context.wait_until(work);
+    }
+}

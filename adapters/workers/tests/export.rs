@@ -1,0 +1,7 @@
+//! What a user who gives `export!` something else is told.
+
+#[test]
+fn what_is_no_function_that_returns_a_server_is_said_to_be_none() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/export/*.rs");
+}

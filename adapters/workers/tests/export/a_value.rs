@@ -1,0 +1,5 @@
+pub const SERVER: &str = "calculator";
+
+edgemcp_workers::export!(SERVER);
+
+fn main() {}

@@ -1,0 +1,3 @@
+edgemcp_workers::export!(server);
+
+fn main() {}

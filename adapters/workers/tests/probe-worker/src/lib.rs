@@ -1,0 +1,196 @@
+//! A server of plain routes, each of which shows one thing that the Workers adapter does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use edgemcp::{
+    Server,
+    http::{Body, BodyError},
+    platform::{LogLevel, Platform},
+    store::{Consistency, Key, LIST_PAGE_MAX, Partition, StoreError},
+};
+use futures_util::{future::try_join_all, stream};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, SET_COOKIE},
+};
+
+/// How long apart the pieces of `/stream` are.
+const PIECE_EVERY: Duration = Duration::from_millis(400);
+
+/// The routes.
+pub fn server() -> Server {
+    let server = Server::new("probe", env!("CARGO_PKG_VERSION"))
+        .route(Method::GET, "/plain", plain)
+        .route(Method::POST, "/echo", echo)
+        .route(Method::GET, "/stream", stream)
+        .route(Method::GET, "/broken-stream", broken_stream)
+        .route(Method::GET, "/nothing", nothing)
+        .route(Method::GET, "/var", var)
+        .route(Method::GET, "/random", random)
+        .route(Method::PUT, "/entry", put)
+        .route(Method::GET, "/entry", get)
+        .route(Method::POST, "/many", put_many)
+        .route(Method::GET, "/many", list_many)
+        .route(Method::POST, "/later", later)
+        .route(Method::GET, "/outside", outside);
+    if cfg!(feature = "broken") { server.route(Method::GET, "/plain", plain) } else { server }
+}
+
+edgemcp_workers::export!(server);
+
+async fn plain(_: Platform, request: Request<Bytes>) -> Response<Body> {
+    let name = request.headers().get("x-name").map(HeaderValue::as_bytes).unwrap_or_default();
+    let text = format!("{} {} {}", request.method(), request.uri(), String::from_utf8_lossy(name));
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().append(SET_COOKIE, HeaderValue::from_static("a=1"));
+    response.headers_mut().append(SET_COOKIE, HeaderValue::from_static("b=2"));
+    response
+}
+
+async fn echo(_: Platform, request: Request<Bytes>) -> Response<Body> {
+    Response::new(Body::from(request.into_body()))
+}
+
+async fn stream(platform: Platform, _: Request<Bytes>) -> Response<Body> {
+    let pieces = stream::unfold(0, move |piece| {
+        let platform = platform.clone();
+        async move {
+            if piece == 3 {
+                return None;
+            }
+            if piece > 0 {
+                platform.sleep(PIECE_EVERY).await;
+            }
+            Some((Ok(Bytes::from(format!("piece {piece}\n"))), piece + 1))
+        }
+    });
+    let mut response = Response::new(Body::stream(Box::pin(pieces)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+async fn broken_stream(_: Platform, _: Request<Bytes>) -> Response<Body> {
+    let pieces = [Ok(Bytes::from_static(b"half")), Err(BodyError::from("the wire was cut"))];
+    Response::new(Body::stream(Box::pin(stream::iter(pieces))))
+}
+
+async fn nothing(_: Platform, _: Request<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from("a 204 has no body"));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+async fn var(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    match platform.var(request.uri().query().unwrap_or_default()) {
+        Some(value) => Response::new(Body::from(value)),
+        None => status(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn random(platform: Platform, _: Request<Bytes>) -> Response<Body> {
+    let mut bytes = vec![0; 100_000];
+    match platform.random().fill(&mut bytes) {
+        Ok(()) => Response::new(Body::from(bytes)),
+        Err(_) => status(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+async fn put(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    match write(&platform, request.into_body()).await {
+        Ok(()) => status(StatusCode::NO_CONTENT),
+        Err(error) => refuse(&platform, &error),
+    }
+}
+
+async fn get(platform: Platform, _: Request<Bytes>) -> Response<Body> {
+    let read = async { platform.store().get(&key()?, Consistency::Eventual).await };
+    match read.await {
+        Ok(Some(entry)) => Response::new(Body::from(entry.value)),
+        Ok(None) => status(StatusCode::NOT_FOUND),
+        Err(error) => refuse(&platform, &error),
+    }
+}
+
+/// Puts as many entries as the body says, named by their numbers.
+async fn put_many(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let count = std::str::from_utf8(request.body()).ok().and_then(|count| count.parse::<u32>().ok());
+    let platform = &platform;
+    let puts = (0..count.unwrap_or_default()).map(|number| async move {
+        let key = many()?.item(format!("{number:05}"))?;
+        platform.store().put(&key, Bytes::from_static(b"x"), None).await
+    });
+    match try_join_all(puts).await {
+        Ok(_) => status(StatusCode::NO_CONTENT),
+        Err(error) => refuse(platform, &error),
+    }
+}
+
+/// The names of all entries after the item that the query names, page by page in one event.
+async fn list_many(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let list = async {
+        let (partition, mut names) = (many()?, Vec::new());
+        let mut after = request.uri().query().map(str::to_owned);
+        loop {
+            let page = platform.store().list(&partition, after.as_deref(), LIST_PAGE_MAX).await?;
+            names.extend(page.entries.into_iter().map(|(name, _)| name));
+            after = page.next;
+            if after.is_none() {
+                return Ok(names.join(" "));
+            }
+        }
+    };
+    match list.await {
+        Ok(names) => Response::new(Body::from(names)),
+        Err(error) => refuse(&platform, &error),
+    }
+}
+
+fn many() -> Result<Partition, StoreError> {
+    Ok(Partition::new("probe", "many")?)
+}
+
+/// Writes the entry after the answer.
+async fn later(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let (work, body) = (platform.clone(), request.into_body());
+    let Some(background) = platform.background() else { return status(StatusCode::NOT_IMPLEMENTED) };
+    background.run(Box::pin(async move {
+        work.sleep(PIECE_EVERY).await;
+        if let Err(error) = write(&work, body).await {
+            work.log(LogLevel::Error, &error.to_string());
+        }
+    }));
+    status(StatusCode::ACCEPTED)
+}
+
+async fn outside(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let asked = Request::get(request.uri().query().unwrap_or_default()).body(Bytes::new());
+    let Ok(asked) = asked else { return status(StatusCode::BAD_REQUEST) };
+    match platform.fetch().fetch(asked).await {
+        Ok(answer) => answer.map(Body::from),
+        Err(error) => {
+            let mut response = Response::new(Body::from(error.to_string()));
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+            response
+        }
+    }
+}
+
+async fn write(platform: &Platform, value: Bytes) -> Result<(), StoreError> {
+    platform.store().put(&key()?, value, Some(Duration::from_secs(600))).await
+}
+
+fn key() -> Result<Key, StoreError> {
+    Ok(Key::new("probe", "entries", "one")?)
+}
+
+fn refuse(platform: &Platform, error: &StoreError) -> Response<Body> {
+    platform.log(LogLevel::Error, &error.to_string());
+    status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,258 @@
+// What does the Workers adapter do inside workerd? Asked from outside, of tests/probe-worker: `node --test` on this file.
+// It needs wrangler, worker-build and the wasm target on the machine (deploy/toolchain/install workers, env.sh).
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+
+const READY_WITHIN_MS = 600_000; // it builds the Worker first
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A port that was free a moment ago. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** `wrangler dev` on the probe, once it answers; `log` is what it has printed so far. */
+async function wrangler(...more) {
+  const [port, inspector] = [await freePort(), await freePort()];
+  const folder = await mkdtemp(join(tmpdir(), "probe-"));
+  const origin = `http://127.0.0.1:${port}`;
+  const child = spawn(
+    "wrangler",
+    ["dev", "--local", "--ip", "127.0.0.1", "--port", port, "--inspector-port", inspector, "--persist-to", folder, ...more],
+    {
+      cwd: join(import.meta.dirname, "probe-worker"),
+      env: { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false" },
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const probe = { origin, port, log: "" };
+  let ended = false;
+  child.on("exit", () => (ended = true));
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => (probe.log += piece));
+  probe.stop = async () => {
+    if (!ended) process.kill(-child.pid, "SIGTERM");
+    await rm(folder, { recursive: true, force: true });
+  };
+  for (const start = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, 200))) {
+    if (await fetch(origin).catch(() => null)) return probe;
+    if (ended || Date.now() - start > READY_WITHIN_MS) {
+      await probe.stop();
+      throw new Error(`wrangler dev did not come up:\n${probe.log}`);
+    }
+  }
+}
+
+/** What comes back for bytes that no HTTP client would send. */
+function raw(port, bytes) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
+    let answer = "";
+    socket.setEncoding("latin1");
+    socket.on("data", (piece) => (answer += piece));
+    socket.on("close", () => resolve(answer));
+    socket.on("error", reject);
+  });
+}
+
+/** Waits for a line of the log, which comes through another pipe than the answer. */
+async function logged(probe, line) {
+  for (const start = Date.now(); Date.now() - start < 10_000; await new Promise((resolve) => setTimeout(resolve, 20))) {
+    if (line.test(probe.log)) return;
+  }
+  assert.match(probe.log, line);
+}
+
+/** Asks again until the answer is `status`, for what happens after an answer. */
+async function eventually(status, ask) {
+  for (const start = Date.now(); Date.now() - start < 10_000; ) {
+    const answer = await ask();
+    if (answer.status === status) return answer;
+  }
+  assert.fail(`no ${status} within 10 s`);
+}
+
+describe("a Worker made by export!", () => {
+  let probe;
+  before(async () => (probe = await wrangler()), { timeout: READY_WITHIN_MS });
+  after(() => probe?.stop());
+
+  test("method, absolute URL and every byte of a header reach the server, and headers of one name come back apart", async () => {
+    const answer = await raw(
+      probe.port,
+      Buffer.from(`GET /plain?a=b%20c HTTP/1.1\r\nHost: probe\r\nX-Name: J\u00fcrgen\r\nConnection: close\r\n\r\n`, "utf8"),
+    );
+    assert.match(answer, /^HTTP\/1.1 200 /);
+    assert.match(Buffer.from(answer, "latin1").toString(), /GET http:\/\/[^ ]+\/plain\?a=b%20c Jürgen/);
+    // `wrangler dev` compresses, and a compressed answer has no length.
+    const got = await fetch(`${probe.origin}/plain`, { headers: { "accept-encoding": "identity" } });
+    assert.deepEqual(got.headers.getSetCookie(), ["a=1", "b=2"]);
+    assert.ok(Number(got.headers.get("content-length")) > 0, "bytes go out as bytes, with their length");
+  });
+
+  test("a method that nobody knows is no GET", async () => {
+    // workerd knows PROPFIND and REPORT, workers-rs knows PATCH, nobody knows FOO.
+    for (const method of ["FOO", "PATCH", "REPORT", "PROPFIND"]) {
+      const answer = await raw(probe.port, `${method} /plain HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1.1 (405|501) /, `${method}: ${answer}`);
+    }
+  });
+
+  test("a body of exactly the limit is taken, byte for byte", async () => {
+    const body = Buffer.alloc(BODY_BYTES_MAX, Uint8Array.from({ length: 251 }, (_, i) => i));
+    const answer = await fetch(`${probe.origin}/echo`, { method: "POST", body });
+    assert.equal(answer.status, 200);
+    assert.ok(body.equals(Buffer.from(await answer.arrayBuffer())));
+  });
+
+  test("a body that announces one byte more is refused", async () => {
+    const body = Buffer.alloc(BODY_BYTES_MAX + 1);
+    assert.equal((await fetch(`${probe.origin}/echo`, { method: "POST", body })).status, 413);
+  });
+
+  test("a body that announces no length is refused once it is too long", async () => {
+    const pieces = async function* () {
+      for (let sent = 0; sent <= BODY_BYTES_MAX; sent += 65_536) yield Buffer.alloc(65_536);
+    };
+    const answer = await fetch(`${probe.origin}/echo`, { method: "POST", body: ReadableStream.from(pieces()), duplex: "half" });
+    assert.equal(answer.status, 413);
+  });
+
+  test("a body in pieces arrives whole", async () => {
+    const pieces = ReadableStream.from([Buffer.from("one "), Buffer.from("two "), Buffer.from("three")]);
+    const answer = await fetch(`${probe.origin}/echo`, { method: "POST", body: pieces, duplex: "half" });
+    assert.equal(await answer.text(), "one two three");
+  });
+
+  test("a streamed answer arrives piece by piece", async () => {
+    const answer = await fetch(`${probe.origin}/stream`);
+    const [pieces, at] = [[], []];
+    for await (const piece of answer.body) {
+      pieces.push(Buffer.from(piece).toString());
+      at.push(Date.now());
+    }
+    assert.deepEqual(pieces, ["piece 0\n", "piece 1\n", "piece 2\n"]);
+    assert.ok(at[2] - at[0] > 500, `the last came ${at[2] - at[0]} ms after the first, which slept 800 ms`);
+  });
+
+  test("a stream that breaks off ends the answer, and the reason stays in the log", async () => {
+    const answer = await fetch(`${probe.origin}/broken-stream`);
+    const text = await answer.text().catch((error) => String(error));
+    assert.doesNotMatch(text, /the wire was cut/);
+    await logged(probe, /the wire was cut/);
+  });
+
+  test("a 204 has no body, whatever the server gave it", async () => {
+    const answer = await fetch(`${probe.origin}/nothing`);
+    assert.equal(answer.status, 204);
+    assert.equal(await answer.text(), "");
+  });
+
+  test("vars are read as text, and a binding or a name of JavaScript's is none", async () => {
+    const read = async (name) => {
+      const answer = await fetch(`${probe.origin}/var?${name}`);
+      return answer.status === 200 ? answer.text() : answer.status;
+    };
+    assert.equal(await read("GREETING"), "Grüß Gott");
+    assert.equal(await read("LIMIT"), "12");
+    assert.equal(await read("STRICT"), "true");
+    for (const none of ["MISSING", "EDGEMCP_STORE", "constructor", "toString"]) assert.equal(await read(none), 404, none);
+  });
+
+  test("randomness of more than one quota is random to its end", async () => {
+    const draw = async () => Buffer.from(await (await fetch(`${probe.origin}/random`)).arrayBuffer());
+    const [one, two] = [await draw(), await draw()];
+    assert.equal(one.length, 100_000);
+    assert.ok(!one.equals(two));
+    assert.ok(one.subarray(-64).some((byte) => byte !== 0), "the last bytes were filled too");
+  });
+
+  test("what is put into the store comes back", async () => {
+    const put = await fetch(`${probe.origin}/entry`, { method: "PUT", body: "kept" });
+    assert.equal(put.status, 204);
+    assert.equal(await (await fetch(`${probe.origin}/entry`)).text(), "kept");
+  });
+
+  test("a partition of more names than KV gives at a time is listed whole, from its start and from within", async () => {
+    const count = 1_100;
+    const all = Array.from({ length: count }, (_, number) => String(number).padStart(5, "0"));
+    assert.equal((await fetch(`${probe.origin}/many`, { method: "POST", body: String(count) })).status, 204);
+    const list = async (query) => (await (await fetch(`${probe.origin}/many${query}`)).text()).split(" ");
+    assert.deepEqual(await list(""), all);
+    assert.deepEqual(await list("?00950"), all.slice(951));
+    assert.deepEqual(await list("?01040-and-a-half"), all.slice(1_041));
+  });
+
+  test("work goes on after the answer", async () => {
+    assert.equal((await fetch(`${probe.origin}/later`, { method: "POST", body: "afterwards" })).status, 202);
+    await eventually(200, async () => {
+      const answer = await fetch(`${probe.origin}/entry`);
+      return (await answer.text()) === "afterwards" ? answer : { status: 0 };
+    });
+  });
+
+  describe("asks others", () => {
+    let other, address;
+    before(async () => {
+      other = createHttpServer((request, response) => {
+        if (request.url === "/elsewhere") response.writeHead(302, { location: "/" }).end();
+        else if (request.url === "/large") response.end(Buffer.alloc(8 * 1024 * 1024 + 1));
+        else response.writeHead(418, { "x-other": "yes" }).end("short and stout");
+      }).listen(0, "127.0.0.1");
+      await new Promise((resolve) => other.once("listening", resolve));
+      address = `http://127.0.0.1:${other.address().port}`;
+    });
+    after(() => other.close());
+
+    test("and hands on status, headers and body, a 4xx being an answer", async () => {
+      const answer = await fetch(`${probe.origin}/outside?${address}/`);
+      assert.equal(answer.status, 418);
+      assert.equal(answer.headers.get("x-other"), "yes");
+      assert.equal(await answer.text(), "short and stout");
+    });
+
+    test("and follows no redirect", async () => {
+      const answer = await fetch(`${probe.origin}/outside?${address}/elsewhere`, { redirect: "manual" });
+      assert.equal(answer.status, 302);
+    });
+
+    test("and stops at an answer that is too large", async () => {
+      const answer = await fetch(`${probe.origin}/outside?${address}/large`);
+      assert.equal(answer.status, 502);
+      assert.match(await answer.text(), /larger than 8388608 bytes/);
+    });
+
+    test("and says when nobody is there, or it is no address", async () => {
+      const nobody = await fetch(`${probe.origin}/outside?http://127.0.0.1:${await freePort()}/`);
+      assert.match(await nobody.text(), /the connection failed/);
+      const none = await fetch(`${probe.origin}/outside?ftp://example.org/`);
+      assert.match(await none.text(), /does not start with https/);
+    });
+  });
+});
+
+describe("a Worker whose definition is wrong", () => {
+  let probe;
+  before(async () => (probe = await wrangler("--env", "broken")), { timeout: READY_WITHIN_MS });
+  after(() => probe?.stop());
+
+  test("answers every request with a 500, and its log says what is wrong", async () => {
+    for (const path of ["/", "/plain", "/mcp"]) {
+      const answer = await fetch(`${probe.origin}${path}`);
+      assert.equal(answer.status, 500);
+      assert.match(await answer.text(), /the definition of this server is wrong/);
+    }
+    await logged(probe, /the server is not built:[^]*two routes answer GET \/plain/);
+  });
+});
