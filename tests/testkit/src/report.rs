@@ -29,20 +29,13 @@ pub struct Report {
 
 impl Report {
     /// A report on `store`, by the name the checked-in list has for it, with no case yet.
-    pub fn new(store: impl Into<String>) -> Self {
+    pub(crate) fn new(store: impl Into<String>) -> Self {
         Self { store: store.into(), outcomes: Vec::new() }
     }
 
-    /// Notes what came of a case; for runs that go case by case, such as one request to a Worker each.
-    pub fn add(&mut self, case: impl Into<String>, outcome: Outcome) {
+    /// Notes what came of a case.
+    pub(crate) fn add(&mut self, case: impl Into<String>, outcome: Outcome) {
         self.outcomes.push((case.into(), outcome));
-    }
-
-    /// The same report under another name, for a store that runs in several surroundings.
-    #[must_use]
-    pub fn named(mut self, store: impl Into<String>) -> Self {
-        self.store = store.into();
-        self
     }
 
     /// How many cases held.

@@ -15,6 +15,7 @@ super::cases! {
     Nothing: a_counter_keeps_the_end_it_started_with,
     Nothing: a_counter_without_end_stays_without,
     Nothing: a_put_ends_the_counter_and_a_delete_starts_it_over,
+    Nothing: the_digits_of_a_whole_number_are_a_counter_however_they_got_there,
     Nothing: what_is_no_counter_is_refused_and_stays,
     Nothing: a_counter_reaches_both_ends_of_i64_and_goes_no_further,
     Atomic: increments_at_once_lose_nothing,
@@ -80,6 +81,18 @@ async fn a_put_ends_the_counter_and_a_delete_starts_it_over(on: &Ground) -> Resu
     same("after the delete", on.increment(&key, 2, None).await?, 2)?;
     on.delete(&key).await?;
     same("deleted", on.get(&key).await?, None)
+}
+
+async fn the_digits_of_a_whole_number_are_a_counter_however_they_got_there(
+    on: &Ground,
+) -> Result<(), String> {
+    for (digits, sum) in [("41", 42), ("0", 1), ("-1", 0), ("-9223372036854775808", i64::MIN + 1)] {
+        let key = on.key(digits)?;
+        on.put(&key, digits, Some(TTL)).await?;
+        same(digits, on.increment(&key, 1, None).await?, sum)?;
+        holds(digits, on.get(&key).await?, sum.to_string(), Some(on.now().after(TTL)))?;
+    }
+    Ok(())
 }
 
 async fn what_is_no_counter_is_refused_and_stays(on: &Ground) -> Result<(), String> {
