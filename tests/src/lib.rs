@@ -11,3 +11,12 @@ mod files;
 mod layers;
 #[cfg(test)]
 mod project;
+
+/// The documents' snippets, as doc examples.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../ARCHITECTURE.md")]
+    struct Architecture;
+}
