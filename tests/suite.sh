@@ -35,16 +35,16 @@ tools() {
 # Where a step's output goes: log_file LABEL.
 log_file() { printf '%s/%s-%s.log\n' "$EDGEMCP_TEST_LOGS" "$suite" "$(printf %s "$1" | tr -cs 'A-Za-z0-9' '-' | cut -c1-60)"; }
 
-# Runs a command into a log of its own and says how it went: step LABEL COMMAND...
-step() {
-  local label=$1 log started=$SECONDS
+# A case that is a command: runs it into a log of its own, says how it went, and counts: try LABEL COMMAND...
+try() {
+  local label=$1 log code=0 started=$SECONDS
   shift
   log=$(log_file "$label")
-  if "$@" >"$log" 2>&1 </dev/null; then
-    echo "  done    $label ($((SECONDS - started)) s)"
+  "$@" >"$log" 2>&1 </dev/null || code=$?
+  if [ "$code" -eq 0 ]; then
+    pass "$label ($((SECONDS - started)) s)"
   else
-    local code=$?
-    echo "  FAILED  $label (exit code $code); the end of $log:"
+    fail "$label (exit code $code); the end of $log:"
     tail -n 40 "$log" | sed 's/^/  | /'
     return 1
   fi

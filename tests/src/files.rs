@@ -80,6 +80,36 @@ fn a_place_of_one_machine_is_noticed() {
     );
 }
 
+/// The documents with Rust in them that no doc example of this crate includes.
+fn uncompiled(files: &[(String, String)], included: &str) -> Vec<String> {
+    let documents = files.iter().filter(|(path, text)| path.ends_with(".md") && text.contains("```rust"));
+    documents
+        .filter(|(path, _)| !included.contains(&format!("include_str!(\"../../{path}\")")))
+        .map(|(path, _)| path.clone())
+        .collect()
+}
+
+#[test]
+fn every_document_with_rust_in_it_is_compiled() {
+    let files = tracked();
+    let (_, included) = files.iter().find(|(path, _)| path == "tests/src/lib.rs").expect("this crate");
+    none(
+        "documents whose Rust nothing compiles (include them in tests/src/lib.rs)",
+        uncompiled(&files, included),
+    );
+    assert!(included.contains("README.md"), "the README's snippets must compile");
+}
+
+#[test]
+fn a_document_that_nothing_compiles_is_noticed() {
+    let files = [
+        ("A.md".to_owned(), "```rust\nfn f() {}\n```".to_owned()),
+        ("docs/B.md".to_owned(), "```rust,no_run\nfn f() {}\n```".to_owned()),
+        ("C.md".to_owned(), "```sh\nls\n```".to_owned()),
+    ];
+    assert_eq!(uncompiled(&files, "include_str!(\"../../A.md\")"), ["docs/B.md"]);
+}
+
 /// The suites that `tests/run` names as one line of its source, and those that stand in `tests/suites`.
 #[test]
 fn the_test_command_knows_every_suite_that_is_there() {

@@ -12,11 +12,12 @@ mod layers;
 #[cfg(test)]
 mod project;
 
-/// The documents' snippets, as doc examples.
+/// The README's snippets, as doc examples.
 #[cfg(doctest)]
-mod documents {
-    #[doc = include_str!("../../README.md")]
-    struct Readme;
-    #[doc = include_str!("../../ARCHITECTURE.md")]
-    struct Architecture;
-}
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
+/// Those of the architecture page.
+#[cfg(doctest)]
+#[doc = include_str!("../../ARCHITECTURE.md")]
+pub struct Architecture;
