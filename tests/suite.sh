@@ -52,7 +52,7 @@ try() {
 
 # Runs `cargo test` and counts what it says of each test binary: cargo_tests LABEL ARGUMENTS...
 cargo_tests() {
-  local label=$1 log code=0 started=$SECONDS totals
+  local label=$1 log code=0 started=$SECONDS totals p f i
   shift
   log=$(log_file "$label")
   cargo test --no-fail-fast "$@" >"$log" 2>&1 </dev/null || code=$?
@@ -73,6 +73,27 @@ cargo_tests() {
   fi
   count "$p" "$f"
   [ "$f" -eq 0 ]
+}
+
+# Runs `node --test` on a file and counts: node_tests LABEL FILE.
+node_tests() {
+  local label=$1 log code=0 started=$SECONDS p f
+  log=$(log_file "$label")
+  node --test --test-reporter=tap "$2" >"$log" 2>&1 </dev/null || code=$?
+  p=$(sed -n 's/^# pass \([0-9]*\)$/\1/p' "$log") f=$(sed -n 's/^# fail \([0-9]*\)$/\1/p' "$log")
+  p=${p:-0} f=${f:-0}
+  # A file that cannot be run leaves no totals, or a test that only stands for itself.
+  [ "$f" -gt 0 ] || { [ "$code" -eq 0 ] && [ "$p" -gt 0 ]; } || f=1
+  count "$p" "$f"
+  if [ "$f" -eq 0 ]; then
+    echo "  ok      $label: $p passed ($((SECONDS - started)) s)"
+  else
+    echo "  FAILED  $label: $p passed, $f failed; from $log:"
+    { grep -n '^ *not ok' "$log" | head -n 40
+      echo ...
+      tail -n 40 "$log"; } | sed 's/^/  | /'
+    return 1
+  fi
 }
 
 # The servers of this suite, by process id.

@@ -34,12 +34,13 @@ run() {
 }
 
 end() {
-  local code=$? group patience
+  local code=$? group pause
   trap '' INT TERM HUP
   for group in ${children[@]+"${children[@]}"}; do kill -TERM -- "-$group" 2>/dev/null || true; done
-  for patience in 1 1 1 2 5 10 10 10 10; do
+  # Ten seconds to end in good order, and mostly much less.
+  for pause in 0.1 0.1 0.1 0.2 0.5 1 1 2 5; do
     any_left || break
-    sleep "0.$patience"
+    sleep "$pause"
   done
   for group in ${children[@]+"${children[@]}"}; do kill -KILL -- "-$group" 2>/dev/null || true; done
   rm -rf "$state"
