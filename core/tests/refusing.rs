@@ -92,7 +92,8 @@ fn wrong_arguments_are_for_the_model_and_name_path_expectation_and_value() {
         ),
         (json!({"a": 2}), "invalid arguments: missing field `b`"),
         (json!({"a": 2, "b": 3, "c": 4}), "invalid argument `c`: unknown field `c`, expected `a` or `b`"),
-        (json!([2, 3, 4]), "invalid arguments: "),
+        (json!([2, 3, 4]), "invalid arguments: invalid type: sequence, expected an object"),
+        (json!([2, 3]), "invalid arguments: invalid type: sequence, expected an object"),
         (json!("2+3"), "invalid arguments: invalid type: string \"2+3\""),
     ] {
         for (version, answer) in
@@ -165,6 +166,34 @@ fn constraints_are_in_the_schema_and_enforced() {
         ask(json!({"query": "a", "limit": 101})),
         "invalid argument `limit`: expected at most 100, got 101"
     );
+}
+
+#[test]
+fn an_array_does_not_carry_a_struct_past_its_constraints() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Search {
+        filter: Option<Filter>,
+    }
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Filter {
+        #[schemars(length(max = 5))]
+        word: String,
+    }
+    let stage = Stage::new(Server::new("test", "1").tool(Tool::new(
+        "search",
+        "Search.",
+        |_, Search { filter }| async move { filter.map_or("all".to_owned(), |filter| filter.word) },
+    )));
+    for (arguments, says) in [
+        (json!({}), "all"),
+        (json!({"filter": null}), "all"),
+        (json!({"filter": {"word": "short"}}), "short"),
+        (json!({"filter": ["far too long"]}), "invalid argument `filter`: expected an object, got an array"),
+        (json!([["far too long"]]), "invalid arguments: invalid type: sequence, expected an object"),
+    ] {
+        let answer = stage.modern("tools/call", json!({"name": "search", "arguments": arguments}));
+        assert_eq!(answer.message(), says, "{arguments}");
+    }
 }
 
 #[test]

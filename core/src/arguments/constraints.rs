@@ -36,6 +36,8 @@ struct Node {
     items: Option<usize>,
     properties: Vec<(String, usize)>,
     additional: Option<usize>,
+    /// An object is asked for, and no array would do.
+    object: bool,
     constrained: bool,
 }
 
@@ -248,6 +250,12 @@ impl Compiler<'_> {
         let count = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
         let number = |keyword: &str| {
             schema.get(keyword).filter(|_| !is_bound_of_type(schema, keyword)).and_then(Value::as_f64)
+        };
+        node.object |= match schema.get("type") {
+            Some(Value::Array(types)) => {
+                types.iter().any(|one| one == "object") && !types.iter().any(|one| one == "array")
+            }
+            one => one.is_some_and(|one| one == "object"),
         };
         node.length.narrow(count("minLength"), count("maxLength"));
         node.items_count.narrow(count("minItems"), count("maxItems"));
@@ -494,6 +502,10 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let Some(node) = self.this() else { return Err(A::Error::custom("no such node")) };
+        if node.object {
+            // A derived `Deserialize` takes a struct's fields from an array too, past the constraints on each.
+            return self.judge(Err("expected an object, got an array".to_owned()));
+        }
         let Walk { constraints, path, violation, .. } = self;
         let mut count = 0;
         loop {

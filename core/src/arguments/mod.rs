@@ -57,6 +57,10 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     constraints: &Constraints,
 ) -> Result<T, ArgumentError> {
     let text = raw.map(RawValue::get).filter(|text| *text != "null").unwrap_or("{}");
+    // A derived `Deserialize` takes a struct's fields from an array too, where no constraint would find them.
+    if text.starts_with('[') {
+        return Err(at("", "invalid type: sequence, expected an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
