@@ -4,6 +4,8 @@
 //! fails is the answer. A modern message says so itself in `params._meta`; a header alone names a revision whose
 //! metadata is then missing; everything else is legacy.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use serde_json::value::RawValue;
 
@@ -161,8 +163,11 @@ fn modern<'a>(
 
 /// Checks that the header repeats what the body says.
 fn agree(headers: &HeaderMap, name: &http::HeaderName, shown: &str, body: &str) -> Result<(), Error> {
+    // A name alone may be wrapped. A gateway that routes by the others reads them as they stand, and so must we.
+    let read =
+        |value| if *name == headers::NAME { headers::decode(value) } else { Some(Cow::Borrowed(value)) };
     match headers::single(headers, name) {
-        Single::Value(value) if headers::decode(value).as_deref() == Some(body) => Ok(()),
+        Single::Value(value) if read(value).as_deref() == Some(body) => Ok(()),
         Single::Value(value) => Err(Error::header_mismatch(format!(
             "header `{shown}` is {} but the body says {}",
             echo(value),

@@ -290,11 +290,13 @@ fn headers_that_contradict_the_body_are_refused_before_the_version_is_judged() {
             "header `Mcp-Method` is \"tools/list\" but the body says \"tools/call\"",
         ),
         ("mcp-method", Some("Tools/call"), "but the body says"),
+        ("mcp-method", Some("=?base64?dG9vbHMvY2FsbA==?="), "but the body says \"tools/call\""),
         ("mcp-name", None, "header `Mcp-Name` is missing"),
         ("mcp-name", Some("sub"), "but the body says \"add\""),
         ("mcp-name", Some("=?base64?YWRk=?="), "but the body says \"add\""),
         ("mcp-protocol-version", None, "header `MCP-Protocol-Version` is missing"),
         ("mcp-protocol-version", Some("2025-11-25"), "but the body says \"2026-07-28\""),
+        ("mcp-protocol-version", Some("=?base64?MjAyNi0wNy0yOA==?="), "but the body says \"2026-07-28\""),
     ] {
         let answer = with(name, value);
         assert_eq!(
