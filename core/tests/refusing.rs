@@ -267,6 +267,17 @@ fn the_envelope_of_a_modern_request_must_be_whole() {
 }
 
 #[test]
+fn an_envelope_that_names_no_revision_is_not_taken_for_legacy() {
+    let stage = Stage::new(server());
+    for named in [json!(null), json!(7), json!({})] {
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": named});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
+        let answer = stage.post(body.to_string(), &[]);
+        assert_eq!((answer.code(), answer.status), (Some(-32602), StatusCode::BAD_REQUEST), "{body}");
+    }
+}
+
+#[test]
 fn headers_that_contradict_the_body_are_refused_before_the_version_is_judged() {
     let stage = Stage::new(server());
     let (body, whole) = modern("tools/call", json!({"name": "add", "arguments": {"a": 1, "b": 1}}));

@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     limits::{URI_BYTES_MAX, cut},
     model::Request,
+    wire::jsonrpc::present,
 };
 
 /// The members of `params` that any method of either era has, still as JSON. Others are ignored.
@@ -34,7 +35,12 @@ pub(crate) struct Params<'a> {
 /// What a request's `_meta` says about the request itself (2026-07-28, basic/index, "`_meta`").
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(crate) struct Meta<'a> {
-    #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        rename = "io.modelcontextprotocol/protocolVersion"
+    )]
     pub(crate) protocol_version: Option<&'a RawValue>,
     #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
     pub(crate) client_capabilities: Option<&'a RawValue>,
