@@ -146,11 +146,10 @@ impl Exchange<'_> {
             Err(rejection) => return Reply::failure(Some(id), &rejection),
         };
         let era = route.version.era();
-        let answer =
-            match wire::decode(era, &method, &params).and_then(|request| self.offered(&method, request)) {
-                Ok(request) => self.dispatch(body, id, route, request).await,
-                Err(error) => Err(error),
-            };
+        let answer = match self.offered(&method).and_then(|()| wire::decode(era, &method, &params)) {
+            Ok(request) => self.dispatch(body, id, route, request).await,
+            Err(error) => Err(error),
+        };
         match answer {
             Ok(body) => Reply::json(body),
             Err(error) => {
@@ -163,19 +162,18 @@ impl Exchange<'_> {
     }
 
     /// Refuses a method of a kind that the server has nothing of, as it announces no such capability.
-    fn offered<'b>(&self, method: &str, request: Request<'b>) -> Result<Request<'b>, Error> {
+    fn offered(&self, method: &str) -> Result<(), Error> {
         let offers = self.tables.offers;
-        let (offered, what) = match request {
-            Request::Initialize { .. } | Request::Ping | Request::Discover => return Ok(request),
-            Request::ListTools | Request::CallTool { .. } => (offers.tools, "tools"),
-            Request::ListResources | Request::ListResourceTemplates | Request::ReadResource { .. } => {
-                (offers.resources, "resources")
-            }
-            Request::ListPrompts | Request::GetPrompt { .. } => (offers.prompts, "prompts"),
+        let kind = method.split('/').next().unwrap_or_default();
+        let offered = match kind {
+            "tools" => offers.tools,
+            "resources" => offers.resources,
+            "prompts" => offers.prompts,
+            _ => true,
         };
         match offered {
-            true => Ok(request),
-            false => Err(Error::method_not_found(format!("{method}: this server has no {what}"))),
+            true => Ok(()),
+            false => Err(Error::method_not_found(format!("{}: this server has no {kind}", echo(method)))),
         }
     }
 

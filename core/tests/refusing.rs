@@ -78,6 +78,15 @@ fn a_kind_the_server_has_nothing_of_has_no_methods() {
             assert_eq!(answer.code(), Some(-32601), "{version} {method}");
         }
     }
+    // Whatever the parameters are: no client could write better ones.
+    for (method, params) in
+        [("tools/list", json!({"cursor": "x"})), ("resources/read", json!({})), ("prompts/get", json!({}))]
+    {
+        for (version, answer) in stage.everywhere(method, params) {
+            assert_eq!(answer.code(), Some(-32601), "{version} {method}");
+            assert!(answer.message().contains("this server has no"), "{}", answer.message());
+        }
+    }
     assert_eq!(stage.modern("server/discover", json!({})).json["result"]["capabilities"], json!({}));
 }
 
