@@ -93,10 +93,10 @@ impl Exchange<'_> {
                     let error = Error::invalid_request("`initialize` cannot be part of a batch");
                     Reply::failure(Some(id), &Rejection { era: Era::Legacy, error })
                 }
-                Ok(message) if is_modern(&message) => {
+                Ok(Message::Request { id, params, .. }) if is_modern(params) => {
                     let error =
                         Error::invalid_request("a message of revision 2026-07-28 cannot be part of a batch");
-                    Reply::failure(id_of(&message), &Rejection { era: Era::Modern, error })
+                    Reply::failure(Some(id), &Rejection { era: Era::Modern, error })
                 }
                 // Boxed, since a message that could be a batch would make this future contain itself.
                 Ok(message) => Box::pin(self.message(body, message)).await,
@@ -116,7 +116,7 @@ impl Exchange<'_> {
     async fn message(&self, body: &Bytes, message: Message<'_>) -> Reply {
         let (id, method, params) = match message {
             Message::Request { id, method, params } => (id, method, params),
-            Message::Notification { .. } => {
+            Message::Notification => {
                 return match inbound::notification(self.transport) {
                     Ok(_) => Reply::accepted(),
                     Err(rejection) => Reply::failure(None, &rejection),
@@ -280,20 +280,10 @@ fn fill_in(part: &mut ResourceContents, uri: &str, mime_type: Option<&crate::mod
     }
 }
 
-fn is_modern(message: &Message<'_>) -> bool {
-    let params = match message {
-        Message::Request { params, .. } | Message::Notification { params, .. } => *params,
-        Message::Response => None,
-    };
+/// Whether these parameters say that their request is of the modern era.
+fn is_modern(params: Option<&RawValue>) -> bool {
     let meta = Params::read(params).and_then(|params| params.meta());
     matches!(meta, Ok(Some(meta)) if meta.protocol_version.is_some())
-}
-
-fn id_of<'a>(message: &Message<'a>) -> Option<Id<'a>> {
-    match message {
-        Message::Request { id, .. } => Some(*id),
-        Message::Notification { .. } | Message::Response => None,
-    }
 }
 
 impl Exchange<'_> {
@@ -302,7 +292,8 @@ impl Exchange<'_> {
         let Ok(Inbound::One(Message::Request { method, params, .. })) = jsonrpc::parse(body) else {
             return None;
         };
-        if method != "initialize" {
+        // A modern request is refused as unknown, so it settles nothing.
+        if method != "initialize" || is_modern(params) {
             return None;
         }
         match Params::read(params).and_then(|params| wire::decode(Era::Legacy, &method, &params)) {

@@ -193,6 +193,7 @@ fn a_batch_of_2025_03_26_is_answered_message_by_message() {
         {"jsonrpc": "2.0", "id": 2, "method": "nonsense"},
         {"jsonrpc": "2.0", "id": 3, "method": "initialize", "params": {"protocolVersion": "2025-03-26"}},
         7,
+        ["2.0", 4, "ping", {}],
     ]);
     for headers in [vec![], vec![("mcp-protocol-version", "2025-03-26")]] {
         let answer = stage.post(batch.to_string(), &headers);
@@ -202,9 +203,14 @@ fn a_batch_of_2025_03_26_is_answered_message_by_message() {
         assert_eq!((&answers[1]["id"], &answers[1]["error"]["code"]), (&json!(2), &json!(-32601)));
         assert_eq!((&answers[2]["id"], &answers[2]["error"]["code"]), (&json!(3), &json!(-32600)));
         assert_eq!((&answers[3]["id"], &answers[3]["error"]["code"]), (&Value::Null, &json!(-32600)));
-        assert_eq!(answers.len(), 4);
+        assert_eq!((&answers[4]["id"], &answers[4]["error"]["code"]), (&Value::Null, &json!(-32600)));
+        assert_eq!(answers.len(), 5);
     }
     let silent = stage.post(r#"[{"jsonrpc":"2.0","method":"notifications/initialized"}]"#, &[]);
+    assert_eq!((silent.status, silent.text.as_str()), (StatusCode::ACCEPTED, ""));
+    let (mut modern, _) = modern("notifications/cancelled", json!({}));
+    modern.as_object_mut().unwrap().remove("id");
+    let silent = stage.post(json!([modern]).to_string(), &[]);
     assert_eq!((silent.status, silent.text.as_str()), (StatusCode::ACCEPTED, ""));
 }
 
@@ -272,6 +278,8 @@ fn stdio_speaks_both_eras_and_remembers_the_handshake() {
     assert_eq!(say(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})), None);
     assert!(say(call.clone()).unwrap()["result"].get("structuredContent").is_none());
     say(initialize("2025-11-25"));
+    let (unknown, _) = modern("initialize", json!({"protocolVersion": "2025-03-26"}));
+    assert_eq!(say(unknown).unwrap()["error"]["code"], -32601);
     assert_eq!(say(call).unwrap()["result"]["structuredContent"], json!({"result": 5}));
 
     let (modern, _) = modern("tools/call", json!({"name": "add", "arguments": {"a": 2, "b": 3}}));

@@ -22,9 +22,7 @@ pub(crate) enum Message<'a> {
         params: Option<&'a RawValue>,
     },
     /// No notification of a client's is acted on, so its name does not matter.
-    Notification {
-        params: Option<&'a RawValue>,
-    },
+    Notification,
     /// A client's answer to a request of the server's.
     Response,
 }
@@ -101,6 +99,10 @@ pub(crate) fn parse(body: &[u8]) -> Result<Inbound<'_>, Error> {
 /// # Errors
 /// As [`parse`].
 pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
+    // A derived `Deserialize` takes an envelope's members from an array too.
+    if text.starts_with('[') {
+        return Err(Error::invalid_request("the message is an array, not an object"));
+    }
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err(Error::invalid_request("`jsonrpc` must be \"2.0\""));
@@ -122,7 +124,7 @@ pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
     let params = envelope.params;
     Ok(match id {
         Some(id) => Message::Request { id, method, params },
-        None => Message::Notification { params },
+        None => Message::Notification,
     })
 }
 
@@ -250,7 +252,7 @@ mod tests {
     fn a_message_is_told_by_what_it_has() {
         let parse = |body: &'static str| match parse(body.as_bytes()).unwrap() {
             Inbound::One(Message::Request { .. }) => "request",
-            Inbound::One(Message::Notification { .. }) => "notification",
+            Inbound::One(Message::Notification) => "notification",
             Inbound::One(Message::Response) => "response",
             Inbound::Batch(_) => "batch",
         };
