@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::{model::Text, version::Era};
+use crate::{limits::echo, model::Text, version::Era};
 
 /// A protocol error: the request could not be served, and the client's program is told why.
 ///
@@ -108,7 +108,7 @@ impl Error {
     /// There is no resource at `uri`.
     pub fn resource_not_found(uri: impl Into<String>) -> Self {
         let uri = uri.into();
-        let message = format!("no resource has the URI {uri:?}");
+        let message = format!("no resource has the URI {}", echo(&uri));
         Self::new(ErrorKind::ResourceNotFound { uri }, message)
     }
 

@@ -116,6 +116,25 @@ fn wrong_arguments_are_for_the_model_and_name_path_expectation_and_value() {
 }
 
 #[test]
+fn what_a_caller_sends_comes_back_shortened() {
+    let stage = Stage::new(server());
+    let long = "x".repeat(7_000);
+    for (method, params) in [
+        ("tools/call", json!({"name": "add", "arguments": {long.as_str(): 1}})),
+        ("tools/call", json!({"name": "add", "arguments": {"a": long}})),
+        ("tools/call", json!({"name": long})),
+        ("prompts/get", json!({"name": "greet", "arguments": {"name": "A", "times": long}})),
+        ("prompts/get", json!({"name": "greet", "arguments": {long.as_str(): 1}})),
+        ("tools/list", json!({"cursor": long})),
+        ("resources/read", json!({"uri": format!("data://{long}")})),
+    ] {
+        for (version, answer) in stage.everywhere(method, params.clone()) {
+            assert!(answer.message().len() < 1_000, "{version} {method} {}", answer.message().len());
+        }
+    }
+}
+
+#[test]
 fn wrong_values_in_prompts_and_uris_are_for_the_client() {
     let greet = |arguments: Value| json!({"name": "greet", "arguments": arguments});
     fails("prompts/get", greet(json!({})), (-32602, 200), (-32602, 400), "missing field `name`");

@@ -97,7 +97,8 @@ fn at(path: &str, what: &str) -> ArgumentError {
     ArgumentError(if path == "." || path.is_empty() {
         format!("invalid arguments: {what}")
     } else {
-        format!("invalid argument `{path}`: {what}")
+        // A key that nobody expected is the caller's own text.
+        format!("invalid argument `{}`: {what}", shorten(path))
     })
 }
 
