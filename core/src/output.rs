@@ -152,6 +152,8 @@ pub(crate) fn carried(schema: Value) -> (Value, bool) {
     if schema.get("type").and_then(Value::as_str) == Some("object") {
         return (schema, false);
     }
+    let mut schema = schema;
+    move_references(&mut schema);
     let wrapped = json!({
         "type": "object",
         "properties": {"result": schema},
@@ -160,6 +162,24 @@ pub(crate) fn carried(schema: Value) -> (Value, bool) {
         "x-fastmcp-wrap-result": true,
     });
     (wrapped, true)
+}
+
+/// Points the references of a schema that contains itself to where it stands once it is wrapped.
+fn move_references(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(reference) if name == "$ref" && reference.starts_with('#') => {
+                        reference.insert_str(1, "/properties/result");
+                    }
+                    value => move_references(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(move_references),
+        _ => {}
+    }
 }
 
 /// What a resource's handler may return.

@@ -34,6 +34,48 @@ fn bytes_travel_as_base64() {
     assert!(text.starts_with("invalid argument `data`: expected base64"), "{text}");
 }
 
+#[test]
+fn every_reference_of_a_schema_leads_somewhere() {
+    #[derive(Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    struct Tree {
+        children: Vec<Tree>,
+    }
+    #[derive(serde::Serialize, schemars::JsonSchema)]
+    #[serde(untagged)]
+    enum Nested {
+        Leaf(u8),
+        Branch(Vec<Nested>),
+    }
+    fn follow(schema: &Value, document: &Value, found: &mut Vec<Value>) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = document.pointer(reference.strip_prefix('#').unwrap());
+            found.push(target.unwrap_or_else(|| panic!("{reference} in {document}")).clone());
+        }
+        let objects = schema.as_object().into_iter().flat_map(|members| members.values());
+        let arrays = schema.as_array().into_iter().flatten();
+        objects.chain(arrays).for_each(|part| follow(part, document, found));
+    }
+    let stage = Stage::new(
+        Server::new("test", "1")
+            .tool(Tool::new("tree", "A tree.", |_, tree: Tree| async { Json(tree) }))
+            .tool(Tool::new("trees", "Trees.", |_, tree: Tree| async { Json(vec![tree]) }))
+            .tool(Tool::new("nested", "Nested.", |_, _: NoArguments| async {
+                Json(Nested::Branch(vec![Nested::Leaf(1)]))
+            })),
+    );
+    let listed = stage.modern("tools/list", json!({})).json["result"]["tools"].clone();
+    for (tool, has) in [(0, "properties"), (1, "properties"), (2, "anyOf")] {
+        let schema = &listed[tool]["outputSchema"];
+        let mut found = Vec::new();
+        follow(schema, schema, &mut found);
+        assert!(!found.is_empty(), "{schema}");
+        for target in found {
+            assert!(target.get(has).is_some(), "{schema}");
+            assert!(target.get("x-fastmcp-wrap-result").is_none(), "{schema}");
+        }
+    }
+}
+
 #[cfg(feature = "chrono")]
 #[test]
 fn chrono_moments_travel_as_rfc_3339() {
