@@ -19,7 +19,7 @@ use crate::{
     version::{Era, ProtocolVersion},
     wire::{
         self,
-        jsonrpc::{self, Id, Inbound, Message},
+        jsonrpc::{self, Id, Inbound, Message, Messages},
         params::Params,
         results::{CallTool, Empty, GetPrompt, ReadResource},
     },
@@ -61,7 +61,7 @@ impl Exchange<'_> {
         let unreadable = |error| Reply::failure(None, &Rejection { era: self.transport.era(), error });
         match jsonrpc::parse(body) {
             Ok(Inbound::One(message)) => self.message(body, message).await,
-            Ok(Inbound::Batch(messages)) => match self.check_batch(&messages) {
+            Ok(Inbound::Batch(Messages(messages))) => match self.check_batch(&messages) {
                 Ok(()) => self.batch(body, &messages).await,
                 Err(error) => unreadable(error),
             },
@@ -77,9 +77,9 @@ impl Exchange<'_> {
         }
         match messages.len() {
             0 => Err(Error::invalid_request("the batch is empty")),
-            count if count > BATCH_MESSAGES_MAX => Err(Error::invalid_request(format!(
-                "the batch has {count} messages, more than {BATCH_MESSAGES_MAX}"
-            ))),
+            count if count > BATCH_MESSAGES_MAX => {
+                Err(Error::invalid_request(format!("the batch has more than {BATCH_MESSAGES_MAX} messages")))
+            }
             _ => Ok(()),
         }
     }

@@ -9,6 +9,9 @@ pub const JSON_DEPTH_MAX: usize = 100;
 /// The most messages a 2025-03-26 batch may hold.
 pub const BATCH_MESSAGES_MAX: usize = 50;
 
+/// The most members the arguments of a prompt, or what a client says about itself, may have.
+pub const MEMBERS_MAX: usize = 1000;
+
 /// The most bytes a request id may have.
 pub const ID_BYTES_MAX: usize = 256;
 

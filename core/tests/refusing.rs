@@ -8,7 +8,7 @@ use common::{Answer, Stage, modern, server};
 use edgemcp::{
     ProtocolVersion, Server,
     auth::{Principal, StaticTokens},
-    limits::{BATCH_MESSAGES_MAX, URI_BYTES_MAX},
+    limits::{BATCH_MESSAGES_MAX, MEMBERS_MAX, URI_BYTES_MAX},
     platform::Exposure,
     prelude::*,
 };
@@ -441,6 +441,9 @@ fn a_batch_is_refused_where_its_revision_has_none_or_it_is_too_large() {
     assert_eq!(stage.post(full.to_string(), &[]).json.as_array().unwrap().len(), BATCH_MESSAGES_MAX);
     let over = Value::Array(vec![ping; BATCH_MESSAGES_MAX + 1]);
     assert_eq!(stage.post(over.to_string(), &[]).code(), Some(-32600));
+    // What is too much is still read to its end, but no longer kept.
+    let broken = format!("[{}", "1,".repeat(BATCH_MESSAGES_MAX + 10));
+    assert_eq!(stage.post(broken, &[]).code(), Some(-32700));
     let (modern, _) = modern("tools/list", json!({}));
     let mixed = stage.post(json!([modern]).to_string(), &[]);
     assert_eq!(mixed.json[0]["error"]["code"], -32600);
@@ -506,6 +509,19 @@ fn a_uri_at_the_limit_is_looked_up_and_one_byte_more_is_not() {
     };
     assert_eq!(read(URI_BYTES_MAX), Some(-32002));
     assert_eq!(read(URI_BYTES_MAX + 1), Some(-32602));
+}
+
+#[test]
+fn arguments_of_a_prompt_at_the_limit_are_read_and_one_more_is_not() {
+    let get = |count: usize| {
+        let mut arguments = serde_json::Map::from_iter([("name".to_owned(), json!("Ada"))]);
+        arguments.extend((1..count).map(|index| (index.to_string(), json!(""))));
+        Stage::new(server()).modern("prompts/get", json!({"name": "greet", "arguments": arguments}))
+    };
+    assert_eq!(get(MEMBERS_MAX).status, StatusCode::OK);
+    let over = get(MEMBERS_MAX + 1);
+    assert_eq!((over.code(), over.status), (Some(-32602), StatusCode::BAD_REQUEST));
+    assert!(over.message().contains("more than 1000 members"), "{}", over.message());
 }
 
 #[test]

@@ -2,14 +2,18 @@
 //!
 //! Parameters stay raw until their type is known, so that they are deserialized once, straight from the request.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{SeqAccess, Visitor},
+    ser::SerializeMap,
+};
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
     error::{Error, ErrorKind},
-    limits::{ID_BYTES_MAX, JSON_DEPTH_MAX, METHOD_BYTES_MAX},
+    limits::{BATCH_MESSAGES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX, METHOD_BYTES_MAX},
     version::{Era, ProtocolVersion},
 };
 
@@ -32,7 +36,36 @@ pub(crate) enum Message<'a> {
 pub(crate) enum Inbound<'a> {
     One(Message<'a>),
     /// The messages of a batch, each still to be read on its own.
-    Batch(Vec<&'a RawValue>),
+    Batch(Messages<'a>),
+}
+
+/// The messages of a batch. Of more than [`BATCH_MESSAGES_MAX`] one more is kept, which tells: the smallest take an
+/// eighth in the body of what they take here.
+#[derive(Debug)]
+pub(crate) struct Messages<'a>(pub(crate) Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Messages<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Elements;
+        impl<'de> Visitor<'de> for Elements {
+            type Value = Messages<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut messages = Vec::new();
+                while let Some(message) = seq.next_element()? {
+                    if messages.len() <= BATCH_MESSAGES_MAX {
+                        messages.push(message);
+                    }
+                }
+                Ok(Messages(messages))
+            }
+        }
+        deserializer.deserialize_seq(Elements)
+    }
 }
 
 /// A request's id: a JSON string or integer, kept as its own text so that it goes back as it came.

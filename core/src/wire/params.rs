@@ -1,6 +1,6 @@
 //! The parameters of a request, read once and typed where they are used.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize,
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::Error,
-    limits::{URI_BYTES_MAX, cut},
+    limits::{MEMBERS_MAX, URI_BYTES_MAX, cut},
     model::Request,
     wire::jsonrpc::present,
 };
@@ -110,8 +110,8 @@ impl<'a> Params<'a> {
             }
             "prompts/get" => {
                 let name = required("name", self.name)?;
-                let arguments = self.arguments.map_or(Ok(Strings::default()), strings)?;
-                return Ok(Some(Request::GetPrompt { name, arguments: arguments.0 }));
+                let arguments = self.arguments.map_or(Ok(Vec::new()), strings)?;
+                return Ok(Some(Request::GetPrompt { name, arguments }));
             }
             _ => return Ok(None),
         };
@@ -157,57 +157,41 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A JSON object of strings, in its own order.
-#[derive(Default)]
-struct Strings<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-fn strings(raw: &RawValue) -> Result<Strings<'_>, Error> {
-    serde_json::from_str(raw.get()).map_err(|_| {
+fn strings(raw: &RawValue) -> Result<Vec<Pair<'_>>, Error> {
+    let Object(pairs) = serde_json::from_str::<Object<'_, Text<'_>>>(raw.get()).map_err(|_| {
         Error::invalid_params(format!("`arguments` must be an object of strings, not {}", cut(raw.get())))
-    })
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Strings<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Strings<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(Text(key)) = map.next_key()? {
-                    let Text(value) = map.next_value()?;
-                    pairs.push((key, value));
-                }
-                Ok(Strings(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
+    })?;
+    if pairs.len() > MEMBERS_MAX {
+        return Err(Error::invalid_params(format!("`arguments` has more than {MEMBERS_MAX} members")));
     }
+    Ok(pairs.into_iter().map(|(key, Text(value))| (key, value)).collect())
 }
 
-/// The members of a JSON object, by name; `None` where `text` is no object.
-pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The members of a JSON object, by name; `None` where `text` is no object, or has more than [`MEMBERS_MAX`].
+pub(crate) struct Members<'a>(Object<'a, &'a RawValue>);
 
 impl<'a> Members<'a> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        serde_json::from_str(text).ok().filter(|Object(pairs)| pairs.len() <= MEMBERS_MAX).map(Self)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+        let Self(Object(pairs)) = self;
+        pairs.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+/// A JSON object in its own order. Of more than [`MEMBERS_MAX`] members one more is kept, which tells: the smallest
+/// take an eighth in the body of what they take here.
+struct Object<'a, V>(Vec<(Cow<'a, str>, V)>);
+
+impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Object<'a, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Members<'de>;
+        struct Pairs<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Pairs<V> {
+            type Value = Object<'de, V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -215,12 +199,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some(Text(key)) = map.next_key()? {
-                    pairs.push((key, map.next_value()?));
+                while let Some((Text(key), value)) = map.next_entry()? {
+                    if pairs.len() <= MEMBERS_MAX {
+                        pairs.push((key, value));
+                    }
                 }
-                Ok(Members(pairs))
+                Ok(Object(pairs))
             }
         }
-        deserializer.deserialize_map(Pairs)
+        deserializer.deserialize_map(Pairs(PhantomData))
     }
 }
