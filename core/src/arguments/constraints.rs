@@ -260,10 +260,10 @@ impl Compiler<'_> {
         node.length.narrow(count("minLength"), count("maxLength"));
         node.items_count.narrow(count("minItems"), count("maxItems"));
         node.properties_count.narrow(count("minProperties"), count("maxProperties"));
-        node.minimum = number("minimum").or(node.minimum);
-        node.maximum = number("maximum").or(node.maximum);
-        node.exclusive_minimum = number("exclusiveMinimum").or(node.exclusive_minimum);
-        node.exclusive_maximum = number("exclusiveMaximum").or(node.exclusive_maximum);
+        node.minimum = tighter(node.minimum, number("minimum"), f64::max);
+        node.maximum = tighter(node.maximum, number("maximum"), f64::min);
+        node.exclusive_minimum = tighter(node.exclusive_minimum, number("exclusiveMinimum"), f64::max);
+        node.exclusive_maximum = tighter(node.exclusive_maximum, number("exclusiveMaximum"), f64::min);
         node.multiple_of = number("multipleOf").or(node.multiple_of);
         if let Some(Value::String(pattern)) = schema.get("pattern") {
             match compile_pattern(pattern) {
@@ -354,10 +354,18 @@ fn compile_pattern(_: &str) -> Result<Pattern, String> {
     Err("is enforced by the feature `pattern` of edgemcp: `cargo add edgemcp --features pattern`".to_owned())
 }
 
+/// The tighter of two bounds on one value, which a schema and the one it refers to may both set.
+fn tighter<T: Copy>(one: Option<T>, other: Option<T>, of: fn(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(of(one, other)),
+        (one, other) => one.or(other),
+    }
+}
+
 impl Count {
     fn narrow(&mut self, min: Option<u64>, max: Option<u64>) {
-        self.min = min.or(self.min);
-        self.max = max.or(self.max);
+        self.min = tighter(self.min, min, u64::max);
+        self.max = tighter(self.max, max, u64::min);
     }
 
     fn check(self, count: usize, what: &str) -> Result<(), String> {
@@ -614,6 +622,21 @@ mod tests {
         assert_eq!(verdict(&schema, &json!({"next": {"a": 1, "b": 2}})), Ok(()));
         assert!(verdict(&schema, &json!({"next": {"a": 1, "b": 2, "c": 3}})).is_err());
         assert!(verdict(&schema, &json!({"next": {}})).is_err());
+    }
+
+    #[test]
+    fn of_two_bounds_the_tighter_holds() {
+        let schema = json!({
+            "$defs": {"Tree": {"minProperties": 1, "maxProperties": 9, "properties": {
+                "next": {"$ref": "#/$defs/Tree", "minProperties": 0, "maxProperties": 2},
+                "size": {"minimum": 0, "allOf": [{"minimum": -5}]},
+            }}},
+            "$ref": "#/$defs/Tree",
+        });
+        assert_eq!(verdict(&schema, &json!({"next": {"a": 1, "b": 2}, "size": 0})), Ok(()));
+        assert!(verdict(&schema, &json!({"next": {"a": 1, "b": 2, "c": 3}})).is_err());
+        assert!(verdict(&schema, &json!({"next": {}})).is_err());
+        assert!(verdict(&schema, &json!({"size": -1})).is_err());
     }
 
     #[test]
