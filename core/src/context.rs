@@ -90,7 +90,9 @@ impl Context {
     pub fn client_has(&self, name: &str) -> bool {
         let declared =
             self.0.client_capabilities.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
-        declared.and_then(Members::read).is_some_and(|members| members.get(name).is_some())
+        let capability =
+            |members: Members<'_>| members.get(name).is_some_and(|raw| raw.get().starts_with('{'));
+        declared.and_then(Members::read).is_some_and(capability)
     }
 }
 

@@ -253,6 +253,11 @@ fn a_tool_that_needs_a_capability_refuses_who_does_not_declare_it() {
     let answer = stage.post(body.to_string(), &headers);
     assert_eq!((answer.code(), answer.status), (Some(-32021), StatusCode::BAD_REQUEST));
     assert_eq!(answer.json["error"]["data"]["requiredCapabilities"], json!({"sampling": {}}));
+    for undeclared in [json!(null), json!(false)] {
+        body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+            json!({"sampling": undeclared});
+        assert_eq!(stage.post(body.to_string(), &headers).code(), Some(-32021), "{body}");
+    }
     body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"sampling": {}});
     assert_eq!(stage.post(body.to_string(), &headers).message(), "ok");
     let legacy = stage.legacy(ProtocolVersion::V2025_11_25, "tools/call", json!({"name": "sampler"}));
