@@ -64,7 +64,11 @@ fn names_descriptions_icons_and_paths_are_checked() {
         .icon(Icon::new("base64,AAAA"))
         .tool(tool("has space"))
         .tool(Tool::new(long, " ", |_, _: NoArguments| async {}))
-        .path("mcp")
+        .path("mcp/")
+        .allow_origin("https://app.example")
+        .allow_origin("https://app.example/")
+        .allow_origin("https://*.example")
+        .allow_origin("app.example")
         .route(Method::GET, "/a", |_, _| async { Response::new(Body::empty()) })
         .route(Method::GET, "/a", |_, _| async { Response::new(Body::empty()) });
     let found = problems(server).join("\n");
@@ -75,11 +79,16 @@ fn names_descriptions_icons_and_paths_are_checked() {
         r#"tool "has space": ' ' cannot stand in a name"#,
         "a name has 1 to 128 characters",
         "has no description, by which the model chooses it",
-        r#"path "mcp" must start with `/`"#,
+        r#"path "mcp/" must start with `/`"#,
+        r#"path "mcp/" ends in `/`: leave it out"#,
+        r#"origin "https://app.example/" is none that a browser sends"#,
+        r#"origin "https://*.example" is none that a browser sends"#,
+        r#"origin "app.example" is none that a browser sends"#,
         "two routes answer GET /a",
     ] {
         assert!(found.contains(expected), "{expected}\n{found}");
     }
+    assert!(!found.contains(r#"origin "https://app.example" "#), "{found}");
     let fine = Server::new("test", "1").tool(tool("a.b-c_D9")).tool(Tool::new(
         "x".repeat(128),
         "d",

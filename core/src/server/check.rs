@@ -84,6 +84,7 @@ pub(super) fn check(server: &Server) -> Result<(), BuildError> {
         way_out,
         &mut problems,
     );
+    origins(server, &mut problems);
     paths(server, &mut problems);
     match problems.is_empty() {
         true => Ok(()),
@@ -127,12 +128,30 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a Text>, way_out: &str, pr
     }
 }
 
+/// A browser sends scheme, host and port and nothing after them, so anything else would allow no page, silently.
+fn origins(server: &Server, problems: &mut Vec<String>) {
+    for origin in &server.origins.named {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        if !host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '*', ' '])) {
+            problems.push(format!(
+                "origin {origin:?} is none that a browser sends: write scheme and host, as in \"https://app.example\""
+            ));
+        }
+    }
+}
+
 fn paths(server: &Server, problems: &mut Vec<String>) {
     let all = std::iter::once(&server.path).chain(server.routes.iter().map(|route| &route.path));
     for path in all {
         if !path.starts_with('/') || path.contains(['?', '#', '{', '}']) {
             problems.push(format!("path {path:?} must start with `/` and be plain text, as in \"/health\""));
         }
+    }
+    if server.path.len() > 1 && server.path.ends_with('/') {
+        problems.push(format!(
+            "path {:?} ends in `/`: leave it out, the endpoint answers with and without one",
+            server.path
+        ));
     }
     let mut seen = Vec::new();
     for route in &server.routes {
