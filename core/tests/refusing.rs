@@ -116,6 +116,27 @@ fn wrong_arguments_are_for_the_model_and_name_path_expectation_and_value() {
 }
 
 #[test]
+fn a_number_out_of_its_types_range_is_told_the_range() {
+    let small = Tool::new("small", "Small.", |_, Small { n }| async move { n });
+    let stage = Stage::new(server().tool(small));
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Small {
+        n: i8,
+    }
+    let answer = stage.modern("tools/call", json!({"name": "small", "arguments": {"n": 300}}));
+    assert_eq!(
+        answer.message(),
+        "invalid argument `n`: invalid value: integer `300`, expected an integer from -128 to 127"
+    );
+    let answer =
+        stage.modern("prompts/get", json!({"name": "greet", "arguments": {"name": "Ada", "times": "300"}}));
+    assert_eq!(
+        answer.message(),
+        "invalid argument `times`: invalid value: integer `300`, expected an integer from 0 to 255"
+    );
+}
+
+#[test]
 fn what_a_caller_sends_comes_back_shortened() {
     let stage = Stage::new(server());
     let long = "x".repeat(7_000);

@@ -106,8 +106,15 @@ fn at(path: &str, what: &str) -> ArgumentError {
 fn in_json_words(text: &str) -> std::borrow::Cow<'_, str> {
     let Some((what, expected)) = text.rsplit_once(", expected ") else { return text.into() };
     let word = match expected {
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "an integer",
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "an integer that is not negative",
+        // Where a number can be too large, the model needs the bounds to correct itself.
+        "i8" => "an integer from -128 to 127",
+        "i16" => "an integer from -32768 to 32767",
+        "i32" => "an integer from -2147483648 to 2147483647",
+        "i64" | "i128" | "isize" => "an integer",
+        "u8" => "an integer from 0 to 255",
+        "u16" => "an integer from 0 to 65535",
+        "u32" => "an integer from 0 to 4294967295",
+        "u64" | "u128" | "usize" => "an integer that is not negative",
         "f32" | "f64" => "a number",
         _ => return text.into(),
     };
