@@ -83,7 +83,17 @@ pub(crate) fn request<'a>(
                  \"io.modelcontextprotocol/clientCapabilities\"",
             ),
         }),
-        (_, Era::Legacy) => legacy(transport),
+        (_, Era::Legacy) => {
+            let route = legacy(transport)?;
+            // Legacy clients have no routing headers. One that is there all the same was read by a gateway, so it
+            // must not say one thing to the gateway and the body another to us.
+            match transport {
+                Transport::Http(headers) => routing_agrees(headers, method, params, false)
+                    .map(|()| route)
+                    .map_err(|error| Rejection { era, error }),
+                Transport::Stdio { .. } => Ok(route),
+            }
+        }
     }
 }
 
@@ -152,13 +162,27 @@ fn modern<'a>(
         return Err(Error::new(ErrorKind::UnsupportedVersion { requested: named.into_owned() }, message));
     };
     if let Transport::Http(headers) = transport {
-        agree(headers, &headers::METHOD, "Mcp-Method", method)?;
-        // A body without its name is refused when its parameters are read, by a text that says so.
-        if let Some(name) = params.routed_name(method) {
-            agree(headers, &headers::NAME, "Mcp-Name", &name)?;
-        }
+        routing_agrees(headers, method, params, true)?;
     }
     Ok(Route { version, meta })
+}
+
+/// Checks the headers that gateways route by, where they are there or must be.
+fn routing_agrees(
+    headers: &HeaderMap,
+    method: &str,
+    params: &Params<'_>,
+    required: bool,
+) -> Result<(), Error> {
+    let checks = |name: &http::HeaderName| required || headers.contains_key(name);
+    if checks(&headers::METHOD) {
+        agree(headers, &headers::METHOD, "Mcp-Method", method)?;
+    }
+    // A body without its name is refused when its parameters are read, by a text that says so.
+    match params.routed_name(method).filter(|_| checks(&headers::NAME)) {
+        Some(name) => agree(headers, &headers::NAME, "Mcp-Name", &name),
+        None => Ok(()),
+    }
 }
 
 /// Checks that the header repeats what the body says.

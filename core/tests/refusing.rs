@@ -379,6 +379,20 @@ fn headers_that_contradict_the_body_are_refused_before_the_version_is_judged() {
 }
 
 #[test]
+fn a_routing_header_is_believed_by_gateways_and_so_is_checked_on_the_legacy_era_too() {
+    let stage = Stage::new(server());
+    let params = json!({"name": "add", "arguments": {"a": 1, "b": 1}});
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let batch = format!("[{call}]");
+    assert_eq!(stage.post(call.clone(), &[("mcp-method", "tools/call"), ("mcp-name", "add")]).message(), "2");
+    for lie in [("mcp-method", "tools/list"), ("mcp-name", "sub"), ("mcp-name", "=?base64?YWRk=?=")] {
+        let answer = stage.post(call.clone(), &[lie]);
+        assert_eq!((answer.code(), answer.status), (Some(-32020), StatusCode::BAD_REQUEST), "{lie:?}");
+        assert_eq!(stage.post(batch.clone(), &[lie]).json[0]["error"]["code"], -32020, "{lie:?}");
+    }
+}
+
+#[test]
 fn an_unsupported_revision_is_answered_with_those_that_are() {
     let stage = Stage::new(server());
     for asked in ["v999.0.0", "2025-11-25"] {
