@@ -8,7 +8,9 @@ use common::{Answer, Stage, modern, server};
 use edgemcp::{
     ProtocolVersion, Server,
     auth::{Principal, StaticTokens},
-    limits::{BATCH_MESSAGES_MAX, MEMBERS_MAX, URI_BYTES_MAX},
+    limits::{
+        BATCH_MESSAGES_MAX, ID_BYTES_MAX, MEMBERS_MAX, METHOD_BYTES_MAX, TOKEN_BYTES_MAX, URI_BYTES_MAX,
+    },
     platform::Exposure,
     prelude::*,
 };
@@ -549,6 +551,31 @@ fn a_uri_at_the_limit_is_looked_up_and_one_byte_more_is_not() {
     };
     assert_eq!(read(URI_BYTES_MAX), Some(-32002));
     assert_eq!(read(URI_BYTES_MAX + 1), Some(-32602));
+}
+
+#[test]
+fn an_id_and_a_method_at_the_limit_are_read_and_one_byte_more_is_not() {
+    let stage = Stage::new(server());
+    let code = |id: String, method: String| {
+        stage.post(json!({"jsonrpc": "2.0", "id": id, "method": method}).to_string(), &[]).code()
+    };
+    // The quotes of an id count.
+    assert_eq!(code("x".repeat(ID_BYTES_MAX - 2), "ping".to_owned()), None);
+    assert_eq!(code("x".repeat(ID_BYTES_MAX - 1), "ping".to_owned()), Some(-32600));
+    assert_eq!(code("x".to_owned(), "m".repeat(METHOD_BYTES_MAX)), Some(-32601));
+    assert_eq!(code("x".to_owned(), "m".repeat(METHOD_BYTES_MAX + 1)), Some(-32600));
+}
+
+#[test]
+fn a_token_at_the_limit_is_verified_and_one_byte_more_is_not() {
+    for (bytes, status) in
+        [(TOKEN_BYTES_MAX, StatusCode::OK), (TOKEN_BYTES_MAX + 1, StatusCode::UNAUTHORIZED)]
+    {
+        let token = "x".repeat(bytes);
+        let stage = Stage::new(server().verifier(StaticTokens::new().token(&token, Principal::new("ada"))));
+        let authorization = format!("Bearer {token}");
+        assert_eq!(stage.post(PING, &[("authorization", &authorization)]).status, status, "{bytes}");
+    }
 }
 
 #[test]
