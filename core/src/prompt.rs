@@ -58,7 +58,7 @@ impl Prompt {
         Fut: Future<Output = O> + MaybeSend + 'static,
     {
         let schema = arguments::input_schema::<A>();
-        let mut problems = Vec::new();
+        let mut problems = arguments::beyond_strings(&schema);
         let constraints = Constraints::compile(&schema).unwrap_or_else(|found| {
             problems.extend(found);
             Constraints::default()

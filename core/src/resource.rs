@@ -61,7 +61,7 @@ impl Resource {
     {
         let uri = uri.into();
         let schema = arguments::input_schema::<P>();
-        let mut problems = Vec::new();
+        let mut problems = arguments::beyond_strings(&schema);
         let template = match UriTemplate::parse(&uri) {
             Ok(template) => {
                 problems.extend(mismatches(&template, &schema));

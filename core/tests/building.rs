@@ -115,6 +115,29 @@ fn arguments_that_are_no_object_are_refused() {
 }
 
 #[test]
+fn an_argument_that_no_string_stands_for_is_no_prompts_and_no_uris() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Review {
+        #[allow(dead_code)]
+        tags: Option<Vec<String>>,
+        #[allow(dead_code)]
+        lines: u32,
+    }
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Point {
+        #[allow(dead_code)]
+        at: std::collections::BTreeMap<String, u8>,
+    }
+    let server = Server::new("test", "1")
+        .resource(Resource::new("data://{at}", "at", |_, _: Point| async { "" }))
+        .prompt(Prompt::new("review", "Reviews.", |_, _: Review| async { "" }));
+    let found = problems(server);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("its argument `at` is an object, and only a string can be sent"), "{found:?}");
+    assert!(found[1].contains("its argument `tags` is an array, and only a string can be sent"), "{found:?}");
+}
+
+#[test]
 fn the_error_lists_one_problem_a_line() {
     let text = Server::new("", "").build().unwrap_err().to_string();
     assert_eq!(text.lines().count(), 3, "{text}");

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::ArgumentError;
+use super::{ArgumentError, may_be};
 use crate::limits::echo;
 
 /// A schema's constraints, compiled; empty where it has none.
@@ -251,12 +251,8 @@ impl Compiler<'_> {
         let number = |keyword: &str| {
             schema.get(keyword).filter(|_| !is_bound_of_type(schema, keyword)).and_then(Value::as_f64)
         };
-        node.object |= match schema.get("type") {
-            Some(Value::Array(types)) => {
-                types.iter().any(|one| one == "object") && !types.iter().any(|one| one == "array")
-            }
-            one => one.is_some_and(|one| one == "object"),
-        };
+        let types = schema.get("type");
+        node.object |= may_be(types, "object") && !may_be(types, "array");
         node.length.narrow(count("minLength"), count("maxLength"));
         node.items_count.narrow(count("minItems"), count("maxItems"));
         node.properties_count.narrow(count("minProperties"), count("maxProperties"));

@@ -70,6 +70,28 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     Ok(value)
 }
 
+/// A problem for each property of `schema` that no string stands for, so that a prompt or a URI could never fill it.
+pub(crate) fn beyond_strings(schema: &Value) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    properties
+        .filter_map(|(name, property)| {
+            let what = ["array", "object"].into_iter().find(|what| may_be(property.get("type"), what))?;
+            Some(format!(
+                "its argument `{name}` is an {what}, and only a string can be sent; take a `String` and read it in \
+                 the handler"
+            ))
+        })
+        .collect()
+}
+
+/// Whether a schema's `type` takes a `what`.
+fn may_be(types: Option<&Value>, what: &str) -> bool {
+    match types {
+        Some(Value::Array(types)) => types.iter().any(|one| one == what),
+        one => one.is_some_and(|one| one == what),
+    }
+}
+
 /// Strings that were matched in a URI or sent to a prompt, as `T`.
 ///
 /// # Errors
