@@ -10,6 +10,7 @@ use crate::{
     auth::Principal,
     context::{Context, Inner},
     error::{Error, ToolError},
+    future::caught,
     inbound::{self, Rejection, Route, Transport},
     limits::{BATCH_MESSAGES_MAX, echo},
     model::{Content, Request, ResourceContents},
@@ -30,19 +31,22 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     /// `None` where nothing is to be said, as to a notification.
     pub(crate) body: Option<Vec<u8>>,
+    /// The revision that this exchange settled, for a transport that must remember it.
+    pub(crate) settled: Option<ProtocolVersion>,
 }
 
 impl Reply {
     fn accepted() -> Self {
-        Self { status: StatusCode::ACCEPTED, body: None }
+        Self { status: StatusCode::ACCEPTED, body: None, settled: None }
     }
 
     fn json(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, body: Some(body) }
+        Self { status: StatusCode::OK, body: Some(body), settled: None }
     }
 
     fn failure(id: Option<Id<'_>>, Rejection { era, error }: &Rejection) -> Self {
-        Self { status: error.kind.status(*era), body: Some(jsonrpc::failure(id, error, *era)) }
+        let body = Some(jsonrpc::failure(id, error, *era));
+        Self { status: error.kind.status(*era), body, settled: None }
     }
 }
 
@@ -146,12 +150,17 @@ impl Exchange<'_> {
             Err(rejection) => return Reply::failure(Some(id), &rejection),
         };
         let era = route.version.era();
-        let answer = match self.offered(&method).and_then(|()| wire::decode(era, &method, &params)) {
+        let request = self.offered(&method).and_then(|()| wire::decode(era, &method, &params));
+        let settled = match &request {
+            Ok(Request::Initialize { requested }) => Some(ProtocolVersion::settle(requested)),
+            _ => None,
+        };
+        let answer = match request {
             Ok(request) => self.dispatch(body, id, route, request).await,
             Err(error) => Err(error),
         };
         match answer {
-            Ok(body) => Reply::json(body),
+            Ok(body) => Reply { settled, ..Reply::json(body) },
             Err(error) => {
                 if let Some(cause) = &error.cause {
                     self.platform.log(LogLevel::Error, &format!("{method} failed: {cause}"));
@@ -188,9 +197,7 @@ impl Exchange<'_> {
         let fixed = |which, version| Ok(jsonrpc::success(id, self.tables.fixed(which, version)));
         match request {
             Request::Initialize { requested } => {
-                let settled =
-                    ProtocolVersion::parse(&requested).filter(|version| version.era() == Era::Legacy);
-                fixed(Fixed::Initialize, settled.unwrap_or(ProtocolVersion::LATEST_LEGACY))
+                fixed(Fixed::Initialize, ProtocolVersion::settle(&requested))
             }
             Request::Ping => Ok(jsonrpc::success(id, Empty {})),
             Request::Discover => fixed(Fixed::Discover, version),
@@ -210,7 +217,7 @@ impl Exchange<'_> {
                     ));
                 }
                 let output = match tool.call(cx, arguments) {
-                    Ok(answer) => answer.await,
+                    Ok(answer) => caught(answer).await.unwrap_or_else(|panic| Err(ToolError::masked(panic))),
                     Err(error) => Err(ToolError::new(error.0)),
                 };
                 let output = output.unwrap_or_else(|error| {
@@ -234,7 +241,7 @@ impl Exchange<'_> {
                 let values = values.map_err(|error| Error::invalid_params(error.0))?;
                 let reading = resource.read(self.context(body, route), &values);
                 let mut contents = match reading {
-                    Ok(answer) => answer.await?,
+                    Ok(answer) => caught(answer).await.map_err(Error::internal)??,
                     Err(error) => return Err(Error::invalid_params(error.0)),
                 };
                 for part in &mut contents {
@@ -247,7 +254,7 @@ impl Exchange<'_> {
                     return Err(Error::invalid_params(format!("no prompt is named {}", echo(&name))));
                 };
                 let messages = match prompt.get(self.context(body, route), &arguments) {
-                    Ok(answer) => answer.await?,
+                    Ok(answer) => caught(answer).await.map_err(Error::internal)??,
                     Err(error) => return Err(Error::invalid_params(error.0)),
                 };
                 let to = self.tables.results_for(version);
@@ -284,24 +291,4 @@ fn fill_in(part: &mut ResourceContents, uri: &str, mime_type: Option<&crate::mod
 fn is_modern(params: Option<&RawValue>) -> bool {
     let meta = Params::read(params).and_then(|params| params.meta());
     matches!(meta, Ok(Some(meta)) if meta.protocol_version.is_some())
-}
-
-impl Exchange<'_> {
-    /// The revision that an `initialize` in `body` settles, for a transport that must remember it.
-    pub(crate) fn settled(body: &[u8]) -> Option<ProtocolVersion> {
-        let Ok(Inbound::One(Message::Request { method, params, .. })) = jsonrpc::parse(body) else {
-            return None;
-        };
-        // A modern request is refused as unknown, so it settles nothing.
-        if method != "initialize" || is_modern(params) {
-            return None;
-        }
-        match Params::read(params).and_then(|params| wire::decode(Era::Legacy, &method, &params)) {
-            Ok(Request::Initialize { requested }) => {
-                let known = ProtocolVersion::parse(&requested).filter(|version| version.era() == Era::Legacy);
-                Some(known.unwrap_or(ProtocolVersion::LATEST_LEGACY))
-            }
-            Ok(_) | Err(_) => None,
-        }
-    }
 }

@@ -3,7 +3,10 @@
 //! Handles, state and stores are `Send + Sync` on every target; only futures and streams differ, because those of
 //! JavaScript hold values that cannot leave their thread. This is the one file of the core that looks at the target.
 
-use std::pin::Pin;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod target {
@@ -30,3 +33,19 @@ pub type BoxFuture<'a, T> = Pin<Box<target::Future<'a, T>>>;
 
 /// A boxed stream, `Send` on every target but wasm32.
 pub type BoxStream<'a, T> = Pin<Box<target::Stream<'a, T>>>;
+
+/// Awaits `future`; a panic in it becomes its text. On wasm32 a panic ends the instance instead.
+pub(crate) async fn caught<T>(mut future: BoxFuture<'_, T>) -> Result<T, String> {
+    std::future::poll_fn(|cx| {
+        // The future is dropped after a panic and never polled again, so nothing sees a state it left half-made.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => {
+                let text = panic.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                std::task::Poll::Ready(Err(format!("the handler panicked: {}", text.unwrap_or("no text"))))
+            }
+        }
+    })
+    .await
+}

@@ -112,7 +112,11 @@ impl Service {
         if here.is_empty() {
             return Err(Box::new(refusal::not_found(&self.path)));
         }
-        if let Some(route) = here.iter().find(|route| route.method == *method) {
+        // A HEAD is a GET whose body the platform leaves out (RFC 9110, section 9.3.2); health checks send it.
+        let answers = |route: &&&HttpRoute| {
+            route.method == *method || (*method == Method::HEAD && route.method == Method::GET)
+        };
+        if let Some(route) = here.iter().find(answers) {
             return Ok(route);
         }
         let allowed: Vec<_> = here.iter().map(|route| route.method.as_str()).collect();
@@ -170,7 +174,7 @@ impl Service {
             transport: Transport::Http(&headers),
             headers: &headers,
         };
-        let Reply { status, body } = exchange.reply(&body).await;
+        let Reply { status, body, .. } = exchange.reply(&body).await;
         let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
         *response.status_mut() = status;
         if response.body().as_bytes().is_some_and(|bytes| !bytes.is_empty()) {

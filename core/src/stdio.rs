@@ -34,9 +34,6 @@ impl Connection {
     /// Answers one line, without its line end; `None` where there is nothing to say. Lines may be answered at the
     /// same time and in any order, but an `initialize` must be answered before the next line is handed in.
     pub async fn receive(&self, line: Bytes) -> Option<Bytes> {
-        if let Some(settled) = Exchange::settled(&line) {
-            self.negotiated.store(settled.index(), Ordering::Relaxed);
-        }
         let negotiated = self.negotiated.load(Ordering::Relaxed);
         let negotiated =
             ProtocolVersion::ALL.get(negotiated).copied().unwrap_or(ProtocolVersion::LATEST_LEGACY);
@@ -47,7 +44,11 @@ impl Connection {
             transport: Transport::Stdio { negotiated },
             headers: &self.headers,
         };
-        exchange.reply(&line).await.body.map(Bytes::from)
+        let reply = exchange.reply(&line).await;
+        if let Some(settled) = reply.settled {
+            self.negotiated.store(settled.index(), Ordering::Relaxed);
+        }
+        reply.body.map(Bytes::from)
     }
 
     /// The answer to a line of more than [`Service::body_bytes_max`] bytes.

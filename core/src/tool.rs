@@ -55,7 +55,8 @@ impl Tool {
     /// A tool that clients call by `name`, whose `description` tells the model what it is for.
     ///
     /// The handler's arguments are a struct (or [`NoArguments`](crate::NoArguments)); its schema is what clients see,
-    /// and its constraints are enforced.
+    /// and its constraints are enforced. (A field's `#[serde(alias)]` is not in the schema, so a value sent under it
+    /// meets no constraint.)
     pub fn new<A, O, F, Fut>(name: impl Into<Text>, description: impl Into<Text>, handler: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,

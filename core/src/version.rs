@@ -50,6 +50,12 @@ impl ProtocolVersion {
         Self::ALL.into_iter().find(|version| version.as_str() == name)
     }
 
+    /// The revision an `initialize` that asks for `requested` settles: that one where it is legacy and spoken here, the
+    /// latest legacy one otherwise.
+    pub(crate) fn settle(requested: &str) -> Self {
+        Self::parse(requested).filter(|version| version.era() == Era::Legacy).unwrap_or(Self::LATEST_LEGACY)
+    }
+
     /// The era this revision belongs to.
     pub const fn era(self) -> Era {
         match self {

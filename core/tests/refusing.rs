@@ -725,3 +725,25 @@ fn a_token_without_the_scope_is_told_which() {
     assert!(!down.text.contains("keys.internal"), "{}", down.text);
     assert!(stage.log.all().contains("keys.internal"));
 }
+
+#[test]
+fn a_handler_that_panics_is_answered_for_and_only_the_log_knows_why() {
+    let server = Server::new("test", "1")
+        .tool(Tool::new("t", "Panic.", |_, _: NoArguments| async {
+            if true {
+                panic!("at hunter2")
+            }
+        }))
+        .resource(Resource::new("data://x", "x", |_, _: NoArguments| async {
+            if true { panic!("at home") } else { "" }
+        }));
+    let stage = Stage::new(server);
+    for (version, answer) in stage.everywhere("tools/call", json!({"name": "t"})) {
+        assert_eq!(answer.json["result"]["isError"], true, "{version} {answer:?}");
+        assert!(!answer.text.contains("hunter2"), "{version}");
+    }
+    for (version, answer) in stage.everywhere("resources/read", json!({"uri": "data://x"})) {
+        assert_eq!((answer.code(), answer.status), (Some(-32603), StatusCode::OK), "{version}");
+    }
+    assert!(stage.log.all().contains("the handler panicked: at hunter2"), "{}", stage.log.all());
+}

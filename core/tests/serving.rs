@@ -246,6 +246,7 @@ fn plain_routes_stand_beside_the_endpoint() {
         common::Answer::new(stage.send(Request::builder().method(method).uri(path).body("".into()).unwrap()))
     };
     assert_eq!(get(Method::GET, "/health").text, "ok");
+    assert_eq!(get(Method::HEAD, "/health").status, StatusCode::OK);
     let wrong = get(Method::POST, "/health");
     assert_eq!((wrong.status, wrong.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, Some("GET")));
     let nowhere = get(Method::GET, "/");

@@ -59,22 +59,27 @@ impl Body {
     /// The whole body in one piece, once its stream has ended.
     ///
     /// # Errors
-    /// What broke the stream off, or a text that says so where it has more than `bytes_max` bytes.
+    /// What broke the stream off, or a text that says so where the body has more than `bytes_max` bytes.
     pub async fn collect(self, bytes_max: usize) -> Result<Bytes, BodyError> {
         let mut stream = match self.0 {
-            Kind::Full(bytes) => return Ok(bytes),
+            Kind::Full(bytes) if bytes.len() <= bytes_max => return Ok(bytes),
+            Kind::Full(_) => return Err(too_large(bytes_max)),
             Kind::Stream(stream) => stream,
         };
         let mut whole = Vec::new();
         while let Some(chunk) = std::future::poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
             let chunk = chunk?;
             if whole.len().saturating_add(chunk.len()) > bytes_max {
-                return Err(format!("the streamed body has more than {bytes_max} bytes").into());
+                return Err(too_large(bytes_max));
             }
             whole.extend_from_slice(&chunk);
         }
         Ok(whole.into())
     }
+}
+
+fn too_large(bytes_max: usize) -> BodyError {
+    format!("the body has more than {bytes_max} bytes").into()
 }
 
 impl Default for Body {
