@@ -1,0 +1,134 @@
+//! What a server is and offers, as clients list it.
+
+use super::{Annotations, Text};
+
+/// A picture that clients show beside a server, tool, resource or prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Icon {
+    pub(crate) src: Text,
+    pub(crate) mime_type: Option<Text>,
+    pub(crate) sizes: Vec<Text>,
+    pub(crate) theme: Option<Theme>,
+}
+
+/// The background an [`Icon`] is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// A light background.
+    Light,
+    /// A dark background.
+    Dark,
+}
+
+impl Icon {
+    /// An icon at `src`, which is an `https:` URL or a `data:` URI with base64 data. Anything else is reported when
+    /// the server is built.
+    pub fn new(src: impl Into<Text>) -> Self {
+        Self { src: src.into(), mime_type: None, sizes: Vec::new(), theme: None }
+    }
+
+    /// Sets the media type, such as `image/png`.
+    #[must_use]
+    pub fn mime_type(mut self, mime_type: impl Into<Text>) -> Self {
+        self.mime_type = Some(mime_type.into());
+        self
+    }
+
+    /// Adds a size the icon can be shown at, such as `48x48`, or `any` for a vector image.
+    #[must_use]
+    pub fn size(mut self, size: impl Into<Text>) -> Self {
+        self.sizes.push(size.into());
+        self
+    }
+
+    /// Sets the background the icon is made for.
+    #[must_use]
+    pub fn theme(mut self, theme: Theme) -> Self {
+        self.theme = Some(theme);
+        self
+    }
+}
+
+/// Who a server is.
+#[derive(Clone, Debug)]
+pub(crate) struct Implementation {
+    pub(crate) name: Text,
+    pub(crate) version: Text,
+    pub(crate) title: Option<Text>,
+    pub(crate) description: Option<Text>,
+    pub(crate) website_url: Option<Text>,
+    pub(crate) icons: Vec<Icon>,
+}
+
+/// How clients may see a tool: hints, which a client must not rely on for safety.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ToolHints {
+    pub(crate) read_only: Option<bool>,
+    pub(crate) destructive: Option<bool>,
+    pub(crate) idempotent: Option<bool>,
+    pub(crate) open_world: Option<bool>,
+}
+
+/// A tool as clients list it.
+#[derive(Clone, Debug)]
+pub(crate) struct ToolDefinition {
+    pub(crate) name: Text,
+    pub(crate) title: Option<Text>,
+    pub(crate) description: Text,
+    pub(crate) icons: Vec<Icon>,
+    pub(crate) input_schema: serde_json::Value,
+    pub(crate) output_schema: Option<serde_json::Value>,
+    pub(crate) hints: ToolHints,
+}
+
+/// A resource or a resource template as clients list it.
+#[derive(Clone, Debug)]
+pub(crate) struct ResourceDefinition {
+    pub(crate) uri: Text,
+    pub(crate) name: Text,
+    pub(crate) title: Option<Text>,
+    pub(crate) description: Option<Text>,
+    pub(crate) mime_type: Option<Text>,
+    pub(crate) icons: Vec<Icon>,
+    pub(crate) annotations: Option<Annotations>,
+}
+
+/// A prompt as clients list it.
+#[derive(Clone, Debug)]
+pub(crate) struct PromptDefinition {
+    pub(crate) name: Text,
+    pub(crate) title: Option<Text>,
+    pub(crate) description: Text,
+    pub(crate) icons: Vec<Icon>,
+    pub(crate) arguments: Vec<PromptArgument>,
+}
+
+/// What a prompt can be filled with.
+#[derive(Clone, Debug)]
+pub(crate) struct PromptArgument {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) required: bool,
+}
+
+/// Which kinds of components a server has, and so which methods it answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Offers {
+    pub(crate) tools: bool,
+    pub(crate) resources: bool,
+    pub(crate) prompts: bool,
+}
+
+/// Who may keep a cacheable result (2026-07-28, server/utilities/caching).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheScope {
+    Public,
+    Private,
+}
+
+/// How long a client may keep a result, and whether it may share it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CacheHint {
+    pub(crate) ttl_ms: u64,
+    pub(crate) scope: CacheScope,
+}
