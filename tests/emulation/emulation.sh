@@ -15,6 +15,9 @@ fi
 # shellcheck disable=SC2034 # the three read it
 example=$1
 
+# Names what is missing, and how to install it.
+[ "$target" = native ] || "$root/deploy/toolchain/require" "$target"
+
 # What the server keeps while it runs; nothing of it is left behind.
 state=$(mktemp -d "${TMPDIR:-/tmp}/edgemcp-$target.XXXXXX")
 children=()
