@@ -136,34 +136,32 @@ impl Tables {
 
     /// The answer `which`, written once per revision.
     pub(crate) fn fixed(&self, which: Fixed, version: ProtocolVersion) -> &RawValue {
-        let to = self.results_for(version);
         let written = self.written(version);
+        let answer = match which {
+            Fixed::Initialize => &written.initialize,
+            Fixed::Discover => &written.discover,
+            Fixed::Tools => &written.tools,
+            Fixed::Resources => &written.resources,
+            Fixed::ResourceTemplates => &written.resource_templates,
+            Fixed::Prompts => &written.prompts,
+        };
+        answer.get_or_init(|| self.write(which, self.results_for(version)))
+    }
+
+    fn write(&self, which: Fixed, to: For<'_>) -> Box<RawValue> {
         let (offers, instructions, hint) = (self.offers, self.instructions.as_deref(), self.hint);
         let resources = |templates: bool| {
             let of_kind = self.resources.iter().filter(move |resource| resource.is_template() == templates);
             of_kind.map(|resource| &resource.definition)
         };
         match which {
-            Fixed::Initialize => {
-                written.initialize.get_or_init(|| definition::initialize(to, offers, instructions))
-            }
-            Fixed::Discover => {
-                written.discover.get_or_init(|| definition::discover(to, offers, instructions, hint))
-            }
-            Fixed::Tools => {
-                let tools = || definition::tools(to, self.tools.iter().map(|tool| &tool.definition), hint);
-                written.tools.get_or_init(tools)
-            }
-            Fixed::Resources => {
-                written.resources.get_or_init(|| definition::resources(to, resources(false), hint))
-            }
-            Fixed::ResourceTemplates => written
-                .resource_templates
-                .get_or_init(|| definition::resource_templates(to, resources(true), hint)),
+            Fixed::Initialize => definition::initialize(to, offers, instructions),
+            Fixed::Discover => definition::discover(to, offers, instructions, hint),
+            Fixed::Tools => definition::tools(to, self.tools.iter().map(|tool| &tool.definition), hint),
+            Fixed::Resources => definition::resources(to, resources(false), hint),
+            Fixed::ResourceTemplates => definition::resource_templates(to, resources(true), hint),
             Fixed::Prompts => {
-                let prompts =
-                    || definition::prompts(to, self.prompts.iter().map(|prompt| &prompt.definition), hint);
-                written.prompts.get_or_init(prompts)
+                definition::prompts(to, self.prompts.iter().map(|prompt| &prompt.definition), hint)
             }
         }
     }
