@@ -94,19 +94,22 @@ async fn read(
         while open.try_join_next().is_some() {}
         let line = match line? {
             Line::End => break STDIO_STOP_TIME_MAX,
-            Line::TooLong => {
-                // Where this fails nobody is left to read it, which the writer tells.
-                let _ = answers.send(connection.line_too_long()).await;
-                continue;
-            }
+            Line::TooLong => None,
             Line::Whole(line) if line.trim_ascii().is_empty() => continue,
-            Line::Whole(line) => line,
+            Line::Whole(line) => Some(line),
         };
         let receiver = connection.clone();
         let (answers, platform) = (answers.clone(), platform.clone());
         let mut request = Box::pin(async move {
-            match AssertUnwindSafe(receiver.receive(line)).catch_unwind().await {
+            let answer = async {
+                match line {
+                    Some(line) => receiver.receive(line).await,
+                    None => Some(receiver.line_too_long()),
+                }
+            };
+            match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(None) => {}
+                // Where this fails nobody is left to read it, which the writer tells.
                 Ok(Some(answer)) => drop(answers.send(answer).await),
                 Err(_) => platform.log(LogLevel::Error, "a handler panicked; its request has no answer"),
             }

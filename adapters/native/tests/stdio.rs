@@ -217,3 +217,23 @@ async fn a_client_that_stops_reading_does_not_hold_up_the_end_for_ever() {
     drop(input);
     assert_eq!(served.await.unwrap().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_reading_does_not_keep_the_server_from_being_stopped() {
+    let gate = gate();
+    let mut client = client(&gate, 16);
+    let too_long = [&vec![b'x'; edgemcp::limits::BODY_BYTES_MAX + 1][..], b"\n"].concat();
+    // More answers than may wait for it.
+    for _ in 0..80 {
+        let written = client.input.write_all(&too_long);
+        if tokio::time::timeout(STOP_TIME_MAX, written).await.is_err() {
+            break;
+        }
+    }
+    let started = Instant::now();
+    let Client { input: _input, output: _output, stop, served } = client;
+    drop(stop);
+    let stopped = tokio::time::timeout(STDIO_STOP_TIME_MAX, served).await.expect("it stops").unwrap();
+    assert_eq!(stopped.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    assert!(started.elapsed() <= STOP_TIME_MAX * 2, "{:?}", started.elapsed());
+}
