@@ -22,7 +22,7 @@ use edgemcp::{
     future::BoxFuture,
     platform::{Fetch, FetchError},
 };
-use http::{Request, Response, uri::Scheme};
+use http::{Request, Response, Uri, uri::Scheme};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 /// How long opening a connection may take.
@@ -94,13 +94,7 @@ impl HttpsFetch {
 impl Fetch for HttpsFetch {
     fn fetch(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
         Box::pin(async move {
-            let uri = request.uri();
-            let is_web =
-                uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP);
-            if !is_web || uri.host().is_none_or(str::is_empty) {
-                let why = format!("{uri} is not an absolute `https://` or `http://` address");
-                return Err(FetchError::Address(why));
-            }
+            check(request.uri())?;
             // What remains to be wrong are header values that are not text.
             let request = HttpRequest::try_from(request.map(SdkBody::from)).map_err(|error| {
                 FetchError::Address(format!("the request cannot be sent: {}", chain(&error)))
@@ -111,6 +105,19 @@ impl Fetch for HttpsFetch {
             }
         })
     }
+}
+
+/// The text names no address: one can hold a secret in its query, and these texts go to the log.
+fn check(uri: &Uri) -> Result<(), FetchError> {
+    let is_web = uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP);
+    let problem = if !is_web || uri.host().is_none_or(str::is_empty) {
+        "it must be an absolute `https://` or `http://` one"
+    } else if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        "it holds a user name (send an `Authorization` header instead)"
+    } else {
+        return Ok(());
+    };
+    Err(FetchError::Address(problem.to_owned()))
 }
 
 /// An error and what caused it, on one line.
@@ -201,6 +208,19 @@ mod tests {
                 matches!(&error, FetchError::Address(why) if why.contains("https://")),
                 "{address}: {error:?}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_refused_does_not_tell_the_log_its_secrets() {
+        for address in [
+            "ftp://example.com/?key=hunter2",
+            "http://ada:hunter2@127.0.0.1:1/",
+            "https://hunter2@127.0.0.1:1/",
+        ] {
+            let error = fetch(FETCH_TIMEOUT, 3).fetch(get(address)).await.unwrap_err();
+            assert!(matches!(error, FetchError::Address(_)), "{address}: {error:?}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 }

@@ -7,7 +7,7 @@ use edgemcp::{
     future::BoxFuture,
     platform::{Fetch, FetchError},
 };
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use worker::{
     js_sys::{self, Uint8Array},
     send::SendFuture,
@@ -44,10 +44,7 @@ impl Fetch for Event {
 
 async fn exchange(request: Request<Bytes>, signal: &AbortSignal) -> Result<Response<Bytes>, FetchError> {
     let (parts, body) = request.into_parts();
-    if !matches!(parts.uri.scheme_str(), Some("https" | "http")) {
-        let detail = format!("\"{}\" does not start with https:// or http://", parts.uri);
-        return Err(FetchError::Address(detail));
-    }
+    check(&parts.uri)?;
     let init = RequestInit::new();
     init.set_method(parts.method.as_str());
     init.set_headers(headers::to_js(&parts.headers).map_err(FetchError::Connection)?.as_ref());
@@ -77,6 +74,36 @@ async fn exchange(request: Request<Bytes>, signal: &AbortSignal) -> Result<Respo
     Ok(response)
 }
 
+/// The text names no address: one can hold a secret in its query, and these texts go to the log. JavaScript's own
+/// refusal of a user name would show it.
+fn check(uri: &Uri) -> Result<(), FetchError> {
+    let problem = if !matches!(uri.scheme_str(), Some("https" | "http")) {
+        "it must start with https:// or http://"
+    } else if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        "it holds a user name (send an `Authorization` header instead)"
+    } else {
+        return Ok(());
+    };
+    Err(FetchError::Address(problem.to_owned()))
+}
+
 fn connection(why: JsValue) -> FetchError {
     FetchError::Connection(thrown::message(&why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_refused_does_not_tell_the_log_its_secrets() {
+        for address in
+            ["ftp://example.com/?key=hunter2", "/relative?hunter2", "https://ada:hunter2@example.com/"]
+        {
+            let error = check(&Uri::from_static(address)).unwrap_err();
+            assert!(matches!(error, FetchError::Address(_)), "{address}: {error:?}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        check(&Uri::from_static("https://example.com/?key=hunter2")).unwrap();
+    }
 }

@@ -237,7 +237,7 @@ describe("a Worker made by export!", () => {
       const nobody = await fetch(`${probe.origin}/outside?http://127.0.0.1:${await freePort()}/`);
       assert.match(await nobody.text(), /the connection failed/);
       const none = await fetch(`${probe.origin}/outside?ftp://example.org/`);
-      assert.match(await none.text(), /does not start with https/);
+      assert.match(await none.text(), /must start with https/);
     });
   });
 });
