@@ -16,7 +16,7 @@ use edgemcp::{
 };
 use futures_core::Stream;
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE},
     response::Parts,
 };
@@ -113,7 +113,7 @@ fn multiple(headers: &HeaderMap) -> BTreeMap<&str, Vec<Cow<'_, str>>> {
     headers.keys().map(|name| (name.as_str(), values(name))).collect()
 }
 
-/// One value per name, which the payload format 2.0 asks for; cookies go elsewhere.
+/// One value per name, which the payload format 2.0 and streams ask for; cookies go elsewhere.
 fn joined(headers: &HeaderMap) -> BTreeMap<&str, String> {
     let values = |name| headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(", ");
     headers.keys().filter(|name| **name != SET_COOKIE).map(|name| (name.as_str(), values(name))).collect()
@@ -142,13 +142,29 @@ pub(crate) fn streamed(
     platform: Platform,
     time_up: Option<BoxFuture<'static, ()>>,
 ) -> StreamResponse<AnswerStream> {
-    let (Parts { status, mut headers, .. }, body) = response.into_parts();
+    let (Parts { status, headers, .. }, body) = response.into_parts();
     let cookies = cookies(&headers);
-    headers.remove(SET_COOKIE);
+    let headers = single(&headers, &platform);
     StreamResponse {
         metadata_prelude: MetadataPrelude { status_code: status, headers, cookies },
         stream: AnswerStream { rest: body.into_bytes().map(Some), platform, time_up },
     }
+}
+
+/// One text per name, which is all that Lambda reads before a stream: `lambda_runtime` would write several values as a
+/// list, and a value that is not ASCII as an empty one.
+fn single(headers: &HeaderMap, platform: &Platform) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for (name, value) in joined(headers) {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) if value.to_str().is_ok() => drop(fields.insert(name, value)),
+            _ => platform.log(
+                LogLevel::Warning,
+                &format!("a streamed answer is sent without its header `{name}`, whose value is not ASCII"),
+            ),
+        }
+    }
+    fields
 }
 
 /// The body of a streamed answer.

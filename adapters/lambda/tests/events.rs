@@ -191,8 +191,21 @@ async fn repeated_headers_and_cookies_come_through_as_far_as_the_source_can() {
     }
     let answer = get(Streamed, "function-url", "/cookies").await;
     let all = |name| answer.headers.get_all(name).iter().collect::<Vec<_>>();
-    assert_eq!(all("vary"), ["accept", "origin"]);
+    assert_eq!(all("vary"), ["accept, origin"]);
     assert_eq!(all("set-cookie"), ["a=1", "b=2"]);
+}
+
+#[tokio::test]
+async fn a_header_that_a_stream_cannot_carry_is_left_out_and_the_log_says_so() {
+    for kind in KINDS {
+        assert_eq!(get(Buffered, kind, "/named").await.headers["x-name"], "Jürgen".as_bytes(), "{kind}");
+    }
+    let log = Lines::default();
+    let event = event(&to("function-url", "GET", "/named"), 0);
+    let answer = received(function(Streamed, &log).answer(event).await.unwrap()).await;
+    assert_eq!((answer.status, answer.text()), (200, "ok"));
+    assert_eq!(answer.headers.get("x-name"), None);
+    assert!(log.text().starts_with("warning: ") && log.text().contains("`x-name`"), "{}", log.text());
 }
 
 #[tokio::test]

@@ -47,6 +47,11 @@ pub(crate) fn server() -> Server {
     }
     server
         .route(Method::GET, "/cookies", |_, _| async { cookies() })
+        .route(Method::GET, "/named", |_, _| async {
+            let mut response = Response::new(Body::from("ok"));
+            response.headers_mut().insert("x-name", HeaderValue::from_bytes("Jürgen".as_bytes()).unwrap());
+            response
+        })
         .route(Method::GET, "/bytes", |_, _| async { Response::new(Body::from(vec![0, 159, 146, 150])) })
         .route(Method::GET, "/packed", |_, _| async {
             let mut response = Response::new(Body::from("not really gzip"));
@@ -194,7 +199,7 @@ pub(crate) async fn received(answer: Answer) -> Answered {
             let mut headers = HeaderMap::new();
             let mut add = |name: &str, value: &Value| {
                 let name = http::HeaderName::try_from(name).unwrap();
-                headers.append(name, value.as_str().unwrap().parse().unwrap());
+                headers.append(name, HeaderValue::from_bytes(value.as_str().unwrap().as_bytes()).unwrap());
             };
             for (name, value) in object["headers"].as_object().into_iter().flatten() {
                 add(name, value);
@@ -215,6 +220,10 @@ pub(crate) async fn received(answer: Answer) -> Answered {
         }
         FunctionResponse::StreamingResponse(response) => {
             let prelude = response.metadata_prelude;
+            let json = serde_json::to_value(&prelude).unwrap();
+            for (name, value) in json["headers"].as_object().unwrap() {
+                assert!(value.is_string(), "Lambda reads one text a header, and `{name}` is {value}");
+            }
             let mut headers = prelude.headers;
             for cookie in prelude.cookies {
                 headers.append("set-cookie", cookie.parse().unwrap());
