@@ -65,6 +65,8 @@ fn covered_by<'a>(path: &'a str, covered: &str) -> Option<&'a str> {
     if covered == "/" {
         return Some("/");
     }
+    // The value of `{proxy+}` may end with that slash too.
+    let covered = covered.strip_suffix('/').unwrap_or(covered);
     let prefix = path.strip_suffix('/').unwrap_or(path).strip_suffix(covered)?;
     path.get(prefix.len()..)
 }
@@ -92,6 +94,7 @@ mod tests {
             // A custom domain with a base path.
             (["/tools/mcp", "prod", "/tools/mcp", "/{proxy+}", "mcp"], "/mcp"),
             (["/tools/v1/mcp/", "prod", "/tools/v1/mcp/", "/{proxy+}", "mcp"], "/mcp/"),
+            (["/tools/mcp/", "prod", "/tools/mcp/", "/{proxy+}", "mcp/"], "/mcp/"),
             (["/tools", "prod", "/tools", "/", ""], "/"),
             // What the route covers stays, even where it looks like a prefix.
             (["/api/mcp", "prod", "/prod/api/mcp", "/api/{proxy+}", "mcp"], "/api/mcp"),
