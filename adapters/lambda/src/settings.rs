@@ -32,14 +32,16 @@ pub(crate) fn response_mode(vars: &dyn Vars) -> Result<ResponseMode, String> {
 
 /// The least level that `EDGEMCP_LOG` lets through; `None` for none.
 pub(crate) fn log_level(vars: &dyn Vars) -> Result<Option<LogLevel>, String> {
-    match vars.var(LOG).as_deref() {
-        Some("debug") => Ok(Some(LogLevel::Debug)),
-        None | Some("info") => Ok(Some(LogLevel::Info)),
-        Some("warning") => Ok(Some(LogLevel::Warning)),
-        Some("error") => Ok(Some(LogLevel::Error)),
-        Some("off") => Ok(None),
-        Some(other) => Err(format!(
-            "`{LOG}` is {other:?}; it takes `debug`, `info` (the default), `warning`, `error` or `off`"
+    let Some(set) = vars.var(LOG) else { return Ok(Some(LogLevel::Info)) };
+    // The spellings that the native adapter takes, so that one setting serves both.
+    match set.to_ascii_lowercase().as_str() {
+        "debug" => Ok(Some(LogLevel::Debug)),
+        "info" => Ok(Some(LogLevel::Info)),
+        "warning" | "warn" => Ok(Some(LogLevel::Warning)),
+        "error" => Ok(Some(LogLevel::Error)),
+        "off" => Ok(None),
+        _ => Err(format!(
+            "`{LOG}` is {set:?}; it takes `debug`, `info` (the default), `warning`, `error` or `off`"
         )),
     }
 }
@@ -109,6 +111,8 @@ mod tests {
             ("debug", Some(LogLevel::Debug)),
             ("info", Some(LogLevel::Info)),
             ("warning", Some(LogLevel::Warning)),
+            ("warn", Some(LogLevel::Warning)),
+            ("WARNING", Some(LogLevel::Warning)),
             ("error", Some(LogLevel::Error)),
             ("off", None),
         ] {
