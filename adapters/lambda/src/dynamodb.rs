@@ -63,9 +63,9 @@ const LIVE: &str = "(attribute_not_exists(expires_ms) OR expires_ms > :now)";
 /// ```
 ///
 /// # Limits
-/// A value has at most [`VALUE_BYTES_MAX`] bytes. An operation ends after [`OPERATION_TIMEOUT`]. Reads and plain
-/// writes are tried three times; a write that must happen once is tried again only where DynamoDB says that it did not
-/// happen.
+/// A value has at most [`VALUE_BYTES_MAX`] bytes. Each call of DynamoDB ends after [`OPERATION_TIMEOUT`]. Reads and plain
+/// writes are one call, tried three times within it; a write that must happen once is called again only where DynamoDB
+/// says that it did not happen, and an increment of a counter that others make and end meanwhile takes several.
 pub struct DynamoDbStore {
     config: DynamoDbConfig,
     clock: Arc<dyn Clock>,

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::fetch::{CONNECT_TIMEOUT, Https};
 
-/// How long a store operation may take, with all its attempts.
+/// How long one call of DynamoDB may take, with all its attempts.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one attempt may take. DynamoDB answers in milliseconds, so one that takes seconds is lost.
