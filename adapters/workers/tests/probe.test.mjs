@@ -238,6 +238,9 @@ describe("a Worker made by export!", () => {
       assert.match(await nobody.text(), /the connection failed/);
       const none = await fetch(`${probe.origin}/outside?ftp://example.org/`);
       assert.match(await none.text(), /must start with https/);
+      const named = await (await fetch(`${probe.origin}/outside?${address.replace("//", "//ada:hunter2@")}/`)).text();
+      assert.match(named, /holds a user name/);
+      assert.doesNotMatch(named, /hunter2/);
     });
   });
 });
