@@ -250,9 +250,9 @@ impl Platform {
         &*self.shared.store
     }
 
-    /// The value of the setting or secret `name`.
+    /// The value of the setting or secret `name`; one that is set to nothing is not set.
     pub fn var(&self, name: &str) -> Option<String> {
-        self.shared.vars.var(name)
+        self.shared.vars.var(name).filter(|value| !value.is_empty())
     }
 
     /// Writes one line to the server's own log.

@@ -8,10 +8,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::{
     auth::{self, Verifier},
     exchange::{Exchange, Reply},
+    future::caught,
     http::{Body, headers, origin::AllowedOrigins, refusal},
     inbound::Transport,
     model::Text,
-    platform::Platform,
+    platform::{LogLevel, Platform},
     server::{HttpRoute, Server, tables::Tables},
 };
 
@@ -103,7 +104,10 @@ impl Service {
             Ok(route) => (route.handler)(platform.clone(), request),
             Err(refused) => return *refused,
         };
-        answer.await
+        caught(answer).await.unwrap_or_else(|panic| {
+            platform.log(LogLevel::Error, &format!("a plain route failed: {panic}"));
+            refusal::text(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; the cause is in its log")
+        })
     }
 
     /// The plain route for `method` at `path`.

@@ -746,4 +746,9 @@ fn a_handler_that_panics_is_answered_for_and_only_the_log_knows_why() {
         assert_eq!((answer.code(), answer.status), (Some(-32603), StatusCode::OK), "{version}");
     }
     assert!(stage.log.all().contains("the handler panicked: at hunter2"), "{}", stage.log.all());
+    let route = Server::new("test", "1").route(Method::GET, "/r", |_, _| async { panic!("on the way") });
+    let stage = Stage::new(route);
+    let answer = Answer::new(stage.send(Request::get("/r").body("".into()).unwrap()));
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!answer.text.contains("on the way") && stage.log.all().contains("on the way"), "{}", answer.text);
 }

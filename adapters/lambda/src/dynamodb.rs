@@ -41,7 +41,7 @@ pub use self::{
 use self::{
     client::{Throttled, once},
     error::failed,
-    item::{PARTITION, SORT, attributes, decode, encode, is_live, sort_key},
+    item::{PARTITION, SORT, attributes, decode, encode, sort_key},
 };
 use crate::fetch::Https;
 
@@ -190,7 +190,7 @@ impl Store for DynamoDbStore {
                 .await
                 .map_err(|error| failed("get", &self.config, &error))?;
             let Some(item) = answer.item() else { return Ok(None) };
-            Ok(Some(decode("get", item)?).filter(|entry| is_live(entry, self.clock.now())))
+            Ok(Some(decode("get", item)?).filter(|entry| entry.is_live(self.clock.now())))
         })
     }
 
@@ -245,7 +245,7 @@ impl Store for DynamoDbStore {
                 }
             };
             let Some(item) = answer.attributes() else { return Ok(None) };
-            Ok(Some(decode("take", item)?).filter(|entry| is_live(entry, self.clock.now())))
+            Ok(Some(decode("take", item)?).filter(|entry| entry.is_live(self.clock.now())))
         })
     }
 
@@ -326,7 +326,7 @@ impl Store for DynamoDbStore {
                 }
                 let name = sort_key("list", item)?;
                 let entry = decode("list", item)?;
-                if is_live(&entry, now) {
+                if entry.is_live(now) {
                     page.entries.push((name.clone(), entry));
                 }
                 previous = Some(name);

@@ -46,7 +46,7 @@ impl MemoryStore {
         entry: Entry,
     ) -> Result<(), StoreError> {
         if entries.len() >= MEMORY_ENTRIES_MAX && !entries.contains_key(key) {
-            entries.retain(|_, entry| is_live(entry, now));
+            entries.retain(|_, entry| entry.is_live(now));
             if entries.len() >= MEMORY_ENTRIES_MAX {
                 let detail = format!("the memory store is full ({MEMORY_ENTRIES_MAX} entries)");
                 return Err(StoreError::new(StoreErrorKind::Unavailable, operation, detail));
@@ -63,12 +63,8 @@ impl std::fmt::Debug for MemoryStore {
     }
 }
 
-fn is_live(entry: &Entry, now: Timestamp) -> bool {
-    entry.expires_at.is_none_or(|end| now < end)
-}
-
 fn live<'a>(entries: &'a BTreeMap<Key, Entry>, key: &Key, now: Timestamp) -> Option<&'a Entry> {
-    entries.get(key).filter(|entry| is_live(entry, now))
+    entries.get(key).filter(|entry| entry.is_live(now))
 }
 
 fn done<T: Send + 'static>(result: Result<T, StoreError>) -> BoxFuture<'static, Result<T, StoreError>> {
@@ -111,7 +107,7 @@ impl Store for MemoryStore {
 
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let now = self.clock.now();
-        done(Ok(self.lock().remove(key).filter(|entry| is_live(entry, now))))
+        done(Ok(self.lock().remove(key).filter(|entry| entry.is_live(now))))
     }
 
     fn put_if<'a>(
@@ -176,7 +172,7 @@ impl Store for MemoryStore {
         let mut rest = entries
             .range((start, Bound::Unbounded))
             .take_while(|(key, _)| key.partition() == partition)
-            .filter(|(_, entry)| is_live(entry, now));
+            .filter(|(_, entry)| entry.is_live(now));
         page.entries
             .extend(rest.by_ref().take(limit).map(|(key, entry)| (key.item().to_owned(), entry.clone())));
         if rest.next().is_some() {

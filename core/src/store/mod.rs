@@ -34,6 +34,13 @@ pub struct Entry {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Entry {
+    /// Whether the entry has not ended yet at `now`. Stores ask this on every read.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
 /// What a write asks of the entry that is there before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {

@@ -12,7 +12,7 @@ use super::{
     ABSENT, DynamoDbStore, LIVE,
     client::{Throttled, once},
     error::failed,
-    item::{self, COUNT, EXPIRES_MS, Item, VALUE, count, decode, encode, is_live, number},
+    item::{self, COUNT, EXPIRES_MS, Item, VALUE, count, decode, encode, number},
 };
 
 /// How often a counter that others make and end at the same time is tried.
@@ -38,7 +38,7 @@ pub(super) async fn increment(
             Met::Other(found) => found,
         };
         let found = match found {
-            Some(item) => Some(decode("increment", &item)?).filter(|entry| is_live(entry, store.clock.now())),
+            Some(item) => Some(decode("increment", &item)?).filter(|entry| entry.is_live(store.clock.now())),
             None => None,
         };
         // There is a counter only where none was before, or it was written with other digits than its own; both are

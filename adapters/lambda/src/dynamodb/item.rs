@@ -91,10 +91,6 @@ pub(super) fn sort_key(operation: &'static str, item: &Item) -> Result<String, S
     }
 }
 
-pub(super) fn is_live(entry: &Entry, now: Timestamp) -> bool {
-    entry.expires_at.is_none_or(|end| now < end)
-}
-
 fn corrupt(operation: &'static str, what: &str) -> StoreError {
     let detail = format!("an item of the table has {what}: something else wrote it");
     StoreError::new(StoreErrorKind::Corrupt, operation, detail)

@@ -205,7 +205,7 @@ impl Store for SqliteStore {
                 "DELETE FROM entries WHERE partition = ?1 AND item = ?2 RETURNING value, expires_at",
             )?;
             let taken = delete.query_row(params![partition, item], entry).optional()?;
-            Ok(taken.filter(|entry| is_live(entry, now)))
+            Ok(taken.filter(|entry| entry.is_live(now)))
         }))
     }
 
@@ -309,7 +309,7 @@ fn live(
     let mut select = connection
         .prepare_cached("SELECT value, expires_at FROM entries WHERE partition = ?1 AND item = ?2")?;
     let found = select.query_row(params![partition, item], entry).optional()?;
-    Ok(found.filter(|entry| is_live(entry, now)))
+    Ok(found.filter(|entry| entry.is_live(now)))
 }
 
 fn upsert(
@@ -346,10 +346,6 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 fn names(key: &Key) -> (String, String) {
     (key.partition().to_string(), key.item().to_owned())
-}
-
-fn is_live(entry: &Entry, now: Timestamp) -> bool {
-    entry.expires_at.is_none_or(|end| now < end)
 }
 
 fn end(now: Timestamp, ttl: Option<Duration>) -> Option<Timestamp> {

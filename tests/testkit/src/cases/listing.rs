@@ -13,6 +13,7 @@ super::cases! {
     Nothing: pages_go_on_to_the_end_without_gap_or_double,
     Nothing: a_listing_goes_on_after_an_item_that_is_not_there,
     Nothing: a_page_has_at_most_what_the_limit_says_and_never_more_than_the_greatest,
+    Nothing: a_page_that_its_bytes_cut_short_still_leads_to_the_end,
     Nothing: a_deleted_item_is_not_listed,
 }
 
@@ -115,6 +116,15 @@ async fn a_page_has_at_most_what_the_limit_says_and_never_more_than_the_greatest
         same(&format!("{limit} asked: there is more"), page.next.is_some(), true)?;
     }
     same("all of them", on.list_all(&partition, usize::MAX).await?.0, want)
+}
+
+async fn a_page_that_its_bytes_cut_short_still_leads_to_the_end(on: &Ground) -> Result<(), String> {
+    // More than the 1 MB of a page of DynamoDB, and than the 8 MiB of one of Workers KV.
+    let items: Vec<String> = (0..40).map(|n| format!("n{n:03}")).collect();
+    for item in &items {
+        on.put(&on.key(item)?, vec![7; 250_000], None).await?;
+    }
+    same("items", on.list_all(&on.partition("p")?, usize::MAX).await?.0, items)
 }
 
 async fn a_deleted_item_is_not_listed(on: &Ground) -> Result<(), String> {
