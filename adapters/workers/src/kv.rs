@@ -60,6 +60,12 @@ pub struct KvStore {
     bookmarks: Mutex<Vec<Bookmark>>,
 }
 
+/// How many values are read at once; Workers hold six connections open at a time.
+const READS_AT_ONCE: usize = 6;
+
+/// After how many bytes of values a page ends early, since an isolate has 128 MB for everything.
+const PAGE_BYTES_MAX: usize = 8 << 20;
+
 /// How to go on after the last name that a call to KV gave.
 struct Bookmark {
     last: String,
@@ -97,14 +103,27 @@ impl KvStore {
         let limit = limit.clamp(1, LIST_PAGE_MAX);
         let after = after.map(|after| partition.item(after)).transpose()?.map(|key| key.to_string());
         let (items, more) = self.names(partition, after.as_deref(), limit).await?;
-        let next = if more { items.last().cloned() } else { None };
-        let entries = try_join_all(items.into_iter().map(|item| async {
-            let key = partition.item(item.as_str())?;
-            // It may have gone between the two calls, or be known here and not readable yet.
-            Ok::<_, StoreError>(self.read("list", &key).await?.map(|entry| (item, entry)))
-        }))
-        .await?;
-        Ok(Page { entries: entries.into_iter().flatten().collect(), next })
+        let mut page = Page::default();
+        let (mut bytes, mut groups) = (0, items.chunks(READS_AT_ONCE));
+        for group in groups.by_ref() {
+            let entries = try_join_all(group.iter().map(|item| async {
+                let key = partition.item(item.as_str())?;
+                // It may have gone between the two calls, or be known here and not readable yet.
+                Ok::<_, StoreError>(self.read("list", &key).await?.map(|entry| (item.clone(), entry)))
+            }))
+            .await?;
+            let found = entries.into_iter().flatten();
+            page.entries.extend(found.inspect(|(_, entry)| bytes += entry.value.len()));
+            page.next = group.last().cloned();
+            if bytes > PAGE_BYTES_MAX {
+                break;
+            }
+        }
+        // Where all that was listed is read too, there is a next page only if there are more names.
+        if groups.next().is_none() && !more {
+            page.next = None;
+        }
+        Ok(page)
     }
 
     /// The next `limit` items of `partition` that have not expired, and whether there are names after them.
