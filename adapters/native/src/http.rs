@@ -13,6 +13,7 @@ use tokio::{
     sync::Semaphore,
     task::JoinSet,
 };
+use tokio_io_timeout::TimeoutStream;
 
 use crate::nest::McpService;
 
@@ -25,6 +26,10 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How many bytes of a request's head are read without its end in sight before it is answered with 431.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// How long a client may take to make room for the next bytes of an answer. Without it, one that never reads would hold
+/// its connection for as long as it likes.
+pub const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How long open requests may go on once the server was told to stop.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(10);
@@ -41,7 +46,8 @@ const PORTS_TRIED_MAX: u16 = 100;
 /// A client that closes its connection ends its requests: their handlers are dropped where they wait.
 ///
 /// # Limits
-/// [`CONNECTIONS_MAX`], [`HEAD_TIME_MAX`], [`HEAD_BYTES_MAX`], 100 headers, and those of [`McpService`].
+/// [`CONNECTIONS_MAX`], [`HEAD_TIME_MAX`], [`HEAD_BYTES_MAX`], [`WRITE_TIME_MAX`], 100 headers, and those of
+/// [`McpService`].
 ///
 /// ```no_run
 /// # fn server() -> edgemcp::Server { edgemcp::Server::new("calculator", "0.1.0") }
@@ -57,14 +63,20 @@ const PORTS_TRIED_MAX: u16 = 100;
 /// # Ok(()) }
 /// ```
 pub async fn serve_http(listener: TcpListener, mcp: McpService, stop: impl Future<Output = ()>) -> usize {
-    Serving { connections_max: CONNECTIONS_MAX, head_time_max: HEAD_TIME_MAX, stop_time_max: STOP_TIME_MAX }
-        .serve(listener, mcp, stop)
-        .await
+    Serving {
+        connections_max: CONNECTIONS_MAX,
+        head_time_max: HEAD_TIME_MAX,
+        write_time_max: WRITE_TIME_MAX,
+        stop_time_max: STOP_TIME_MAX,
+    }
+    .serve(listener, mcp, stop)
+    .await
 }
 
 struct Serving {
     connections_max: usize,
     head_time_max: Duration,
+    write_time_max: Duration,
     stop_time_max: Duration,
 }
 
@@ -90,7 +102,10 @@ impl Serving {
             };
             // Answers are small and go out at once; waiting to fill a packet only delays them.
             let _ = stream.set_nodelay(true);
-            let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), mcp.clone()));
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(self.write_time_max));
+            let connection =
+                graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), mcp.clone()));
             let mcp = mcp.clone();
             open.spawn(async move {
                 if let Err(error) = connection.await {
@@ -190,6 +205,9 @@ mod tests {
     /// Long enough that it does not pass while a test runs.
     const NEVER: Duration = Duration::from_secs(3600);
 
+    const UNHURRIED: Serving =
+        Serving { connections_max: 9, head_time_max: NEVER, write_time_max: NEVER, stop_time_max: NEVER };
+
     struct Served {
         address: SocketAddr,
         stop: oneshot::Sender<()>,
@@ -199,7 +217,11 @@ mod tests {
     async fn served(serving: Serving) -> Served {
         let server = Server::new("limits", "0.1.0")
             .route(Method::GET, "/health", |_, _| async { Response::new(Body::from("ok")) })
-            .route(Method::GET, "/never", |_, _| std::future::pending());
+            .route(Method::GET, "/never", |_, _| std::future::pending())
+            .route(Method::GET, "/flood", |_, _| async {
+                let chunks = std::iter::repeat_with(|| Ok(vec![0; 64 << 10].into()));
+                Response::new(Body::stream(Box::pin(futures_util::stream::iter(chunks))))
+            });
         let platform = NativePlatform::builder("limits").store(Arc::new(NoStore)).build();
         let mcp = McpService::new(server.build().unwrap(), platform);
         let (listener, address) = listen("127.0.0.1", 0).await.unwrap();
@@ -223,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_over_the_limit_waits_until_another_one_closes() {
-        let served = served(Serving { connections_max: 2, head_time_max: NEVER, stop_time_max: NEVER }).await;
+        let served = served(Serving { connections_max: 2, ..UNHURRIED }).await;
         let (mut first, mut second) = (served.asks("/health").await, served.asks("/health").await);
         assert!(read(&mut first).await > Some(0) && read(&mut second).await > Some(0));
         let mut third = served.asks("/health").await;
@@ -241,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_does_not_arrive_in_time_ends_its_connection() {
         let limit = Duration::from_millis(50);
-        let served = served(Serving { connections_max: 9, head_time_max: limit, stop_time_max: NEVER }).await;
+        let served = served(Serving { head_time_max: limit, ..UNHURRIED }).await;
         for begun in ["", "GET /health HTTP/1.1\r\nHo"] {
             let mut stream = TcpStream::connect(served.address).await.unwrap();
             stream.write_all(begun.as_bytes()).await.unwrap();
@@ -256,13 +278,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_that_never_reads_its_answer_gives_its_place_up() {
+        let limit = Duration::from_millis(50);
+        let served = served(Serving { connections_max: 1, write_time_max: limit, ..UNHURRIED }).await;
+        let deaf = served.asks("/flood").await;
+        let mut next = served.asks("/health").await;
+        assert!(read(&mut next).await > Some(0));
+        drop(deaf);
+    }
+
+    #[tokio::test]
     async fn what_is_still_open_after_the_bound_is_cut_and_counted() {
-        let served = served(Serving {
-            connections_max: 9,
-            head_time_max: NEVER,
-            stop_time_max: Duration::from_millis(50),
-        })
-        .await;
+        let served = served(Serving { stop_time_max: Duration::from_millis(50), ..UNHURRIED }).await;
         let mut open = served.asks("/never").await;
         // Its request has arrived once the next connection's has been answered.
         let mut next = served.asks("/health").await;

@@ -16,7 +16,7 @@ mod stdio;
 mod store;
 
 pub use self::{
-    http::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, serve_http},
+    http::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX, serve_http},
     nest::{Answer, BODY_TIME_MAX, McpService},
     platform::{
         EnvVars, FETCH_BYTES_MAX, FETCH_TIME_MAX, HttpFetch, LogFilter, LogFilterError, NativePlatform,
