@@ -53,12 +53,12 @@ pub use self::{
     context::Context,
     error::{Error, ErrorKind, ToolError},
     model::{Annotations, Content, Icon, PromptMessage, ResourceContents, ResourceLink, Role, Text, Theme},
-    output::{IntoPromptOutput, IntoResourceOutput, IntoToolOutput, Json, ToolOutput},
-    prompt::Prompt,
-    resource::Resource,
+    output::{Answer, IntoPromptOutput, IntoResourceOutput, IntoToolOutput, Json, ToolOutput},
+    prompt::{IntoPrompt, Prompt},
+    resource::{IntoResource, Resource},
     server::{BuildError, Server},
     service::Service,
-    tool::Tool,
+    tool::{IntoTool, Tool},
     version::{Era, ProtocolVersion},
 };
 
@@ -71,7 +71,7 @@ pub mod __private {
     #[diagnostic::on_unimplemented(
         message = "`{Self}` cannot be an argument",
         label = "clients could neither send it nor see what it is",
-        note = "put `#[derive(serde::Deserialize, schemars::JsonSchema)]` on `{Self}`, or take a type that has both"
+        note = "put `#[derive(serde::Deserialize, schemars::JsonSchema)]` on `{Self}`, or take a type that has both; the crates belong into the Cargo.toml: `serde = {{ version = \"1\", features = [\"derive\"] }}`, `schemars = \"1\"`"
     )]
     pub trait Argument {}
 

@@ -110,7 +110,18 @@ impl IntoToolOutput for &'static str {
     }
 }
 
-impl<T: Serialize + JsonSchema> IntoToolOutput for Json<T> {
+/// What [`Json`] carries out of a tool: any type that serde writes and schemars describes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as JSON",
+    label = "a tool's result has a schema",
+    note = "put `#[derive(serde::Serialize, schemars::JsonSchema)]` on `{Self}`; both crates belong into the Cargo.toml: `serde = {{ version = \"1\", features = [\"derive\"] }}`, `schemars = \"1\"`"
+)]
+pub trait Answer: Serialize + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + JsonSchema> Answer for T {}
+
+impl<T: Answer> IntoToolOutput for Json<T> {
     fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
         let structured = finite::to_raw_json(&self.0).map_err(ToolError::masked)?;
         Ok(ToolOutput { structured: Some(structured), ..ToolOutput::default() })

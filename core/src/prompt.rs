@@ -120,6 +120,22 @@ fn prompt_arguments(schema: &Value) -> Vec<PromptArgument> {
         .collect()
 }
 
+/// What [`Server::prompt`](crate::Server::prompt) takes: a [`Prompt`], which is what `#[prompt]` makes beside a function.
+#[diagnostic::on_unimplemented(
+    message = "this is no prompt",
+    label = "register what `#[prompt]` made beside the function: `summarize::prompt()`, not `summarize`"
+)]
+pub trait IntoPrompt {
+    /// The prompt.
+    fn into_prompt(self) -> Prompt;
+}
+
+impl IntoPrompt for Prompt {
+    fn into_prompt(self) -> Prompt {
+        self
+    }
+}
+
 impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prompt").field("definition", &self.definition).finish_non_exhaustive()

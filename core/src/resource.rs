@@ -174,6 +174,22 @@ fn mismatches(template: &UriTemplate, schema: &Value) -> Vec<String> {
     strangers.chain(missing).collect()
 }
 
+/// What [`Server::resource`](crate::Server::resource) takes: a [`Resource`], which is what `#[resource]` makes beside a function.
+#[diagnostic::on_unimplemented(
+    message = "this is no resource",
+    label = "register what `#[resource]` made beside the function: `profile::resource()`, not `profile`"
+)]
+pub trait IntoResource {
+    /// The resource.
+    fn into_resource(self) -> Resource;
+}
+
+impl IntoResource for Resource {
+    fn into_resource(self) -> Resource {
+        self
+    }
+}
+
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource").field("definition", &self.definition).finish_non_exhaustive()

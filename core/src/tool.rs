@@ -160,6 +160,22 @@ impl Tool {
     }
 }
 
+/// What [`Server::tool`](crate::Server::tool) takes: a [`Tool`], which is what `#[tool]` makes beside a function.
+#[diagnostic::on_unimplemented(
+    message = "this is no tool",
+    label = "register what `#[tool]` made beside the function: `add::tool()`, not `add`"
+)]
+pub trait IntoTool {
+    /// The tool.
+    fn into_tool(self) -> Tool;
+}
+
+impl IntoTool for Tool {
+    fn into_tool(self) -> Tool {
+        self
+    }
+}
+
 impl fmt::Debug for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tool").field("definition", &self.definition).finish_non_exhaustive()

@@ -27,8 +27,8 @@ def curl(url):
     command = snippet("sh", "curl ").replace(ADDRESS, url)
     answer = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=DEADLINE_S)
     result = json.loads(answer.stdout)["result"]
-    # Without a version in the request it is answered as 2025-03-26, which has text only.
     assert [block["text"] for block in result["content"]] == ["5"], result
+    assert result["structuredContent"] == {"result": 5}, result
 
 
 async def python(url):

@@ -70,7 +70,7 @@ pub(super) fn check(server: &Server) -> Result<(), BuildError> {
         icons(&who, &prompt.definition.icons, &mut problems);
         problems.extend(prompt.problems.iter().map(|problem| format!("{who}: {problem}")));
     }
-    let way_out = "rename one, or mount one under a prefix";
+    let way_out = "rename one";
     once("tools are named", server.tools.iter().map(|tool| &tool.definition.name), way_out, &mut problems);
     once(
         "resources have the URI",

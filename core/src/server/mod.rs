@@ -19,10 +19,10 @@ use crate::{
     limits::BODY_BYTES_MAX,
     model::{Icon, Implementation, Text},
     platform::Platform,
-    prompt::Prompt,
-    resource::Resource,
+    prompt::{IntoPrompt, Prompt},
+    resource::{IntoResource, Resource},
     service::Service,
-    tool::Tool,
+    tool::{IntoTool, Tool},
 };
 
 /// How long clients may keep the lists and the discovery of a server, unless it says otherwise.
@@ -131,22 +131,22 @@ impl Server {
 
     /// Adds a tool.
     #[must_use]
-    pub fn tool(mut self, tool: Tool) -> Self {
-        self.tools.push(tool);
+    pub fn tool(mut self, tool: impl IntoTool) -> Self {
+        self.tools.push(tool.into_tool());
         self
     }
 
     /// Adds a resource or a resource template.
     #[must_use]
-    pub fn resource(mut self, resource: Resource) -> Self {
-        self.resources.push(resource);
+    pub fn resource(mut self, resource: impl IntoResource) -> Self {
+        self.resources.push(resource.into_resource());
         self
     }
 
     /// Adds a prompt.
     #[must_use]
-    pub fn prompt(mut self, prompt: Prompt) -> Self {
-        self.prompts.push(prompt);
+    pub fn prompt(mut self, prompt: impl IntoPrompt) -> Self {
+        self.prompts.push(prompt.into_prompt());
         self
     }
 

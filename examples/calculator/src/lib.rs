@@ -76,6 +76,7 @@ edgemcp_workers::export!(server);
 
 #[cfg(test)]
 mod tests {
+    /// What the compiler cannot see (two tools of one name) is found here instead of at the first start.
     #[test]
     fn the_definition_can_be_served() {
         super::server().build().expect("the definition is sound");

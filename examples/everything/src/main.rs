@@ -2,22 +2,24 @@
 
 use std::process::ExitCode;
 
+use everything::server;
+
 #[cfg(all(feature = "lambda", feature = "native"))]
 fn main() -> ExitCode {
     match edgemcp_lambda::is_lambda() {
-        true => edgemcp_lambda::run(everything::server),
-        false => edgemcp_native::run(everything::server),
+        true => edgemcp_lambda::run(server),
+        false => edgemcp_native::run(server),
     }
 }
 
 #[cfg(all(feature = "lambda", not(feature = "native")))]
 fn main() -> ExitCode {
-    edgemcp_lambda::run(everything::server)
+    edgemcp_lambda::run(server)
 }
 
 #[cfg(all(feature = "native", not(feature = "lambda")))]
 fn main() -> ExitCode {
-    edgemcp_native::run(everything::server)
+    edgemcp_native::run(server)
 }
 
 #[cfg(not(any(feature = "lambda", feature = "native")))]
