@@ -167,7 +167,8 @@ pub(crate) fn event(json: &Value, deadline_ms: u64) -> LambdaEvent<Box<RawValue>
 
 /// One of the recorded events.
 pub(crate) fn recorded(name: &str) -> Value {
-    let path = format!("{}/tests/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    // Cargo runs tests in their package's folder.
+    let path = format!("tests/events/{name}.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
