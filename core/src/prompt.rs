@@ -1,6 +1,6 @@
 //! A prompt: a conversation's opening that a person can pick and fill in.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,7 @@ pub struct Prompt {
     pub(crate) tags: Vec<Text>,
     pub(crate) problems: Vec<String>,
     constraints: Constraints,
-    get: Arc<Get>,
+    get: Box<Get>,
 }
 
 impl Prompt {
@@ -74,7 +74,7 @@ impl Prompt {
             tags: Vec::new(),
             problems,
             constraints,
-            get: Arc::new(move |cx, pairs, constraints| {
+            get: Box::new(move |cx, pairs, constraints| {
                 let answer = handler(cx, arguments::from_strings(pairs, constraints)?);
                 Ok(Box::pin(async move { answer.await.into_prompt_output() }))
             }),
@@ -95,7 +95,7 @@ impl Prompt {
         self
     }
 
-    /// Adds a tag, for filtering.
+    /// Adds a tag. Clients do not see tags, and nothing filters by them yet.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());

@@ -1,6 +1,6 @@
 //! A resource: something the client can read, at one URI or at all that fit a template.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -47,7 +47,7 @@ pub struct Resource {
     pub(crate) template: Option<UriTemplate>,
     pub(crate) problems: Vec<String>,
     constraints: Constraints,
-    read: Arc<Read>,
+    read: Box<Read>,
 }
 
 impl Resource {
@@ -90,7 +90,7 @@ impl Resource {
             template,
             problems,
             constraints,
-            read: Arc::new(move |cx, values, constraints| {
+            read: Box::new(move |cx, values, constraints| {
                 let answer = handler(cx, arguments::from_strings(values, constraints)?);
                 Ok(Box::pin(async move { answer.await.into_resource_output() }))
             }),
@@ -132,7 +132,7 @@ impl Resource {
         self
     }
 
-    /// Adds a tag, for filtering.
+    /// Adds a tag. Clients do not see tags, and nothing filters by them yet.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());

@@ -1,6 +1,6 @@
 //! A tool: something the model can do.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -48,7 +48,7 @@ pub struct Tool {
     pub(crate) constraints: Constraints,
     pub(crate) client_capabilities: Vec<&'static str>,
     pub(crate) problems: Vec<String>,
-    call: Arc<Call>,
+    call: Box<Call>,
 }
 
 impl Tool {
@@ -89,7 +89,7 @@ impl Tool {
             constraints,
             client_capabilities: Vec::new(),
             problems,
-            call: Arc::new(move |cx, raw, constraints| {
+            call: Box::new(move |cx, raw, constraints| {
                 let arguments = arguments::from_json(raw, constraints)?;
                 let answer = handler(cx, arguments);
                 Ok(Box::pin(async move { answer.await.into_tool_output() }))
@@ -111,7 +111,7 @@ impl Tool {
         self
     }
 
-    /// Adds a tag, for filtering.
+    /// Adds a tag. Clients do not see tags, and nothing filters by them yet.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());

@@ -1,6 +1,6 @@
 //! What never changes while a server lives, found by name and written once per revision.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use serde_json::value::RawValue;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A resource, and the values its template found in the URI.
-type Found<'a> = (&'a Arc<Resource>, Result<Vec<(&'a str, String)>, UriError>);
+type Found<'a> = (&'a Resource, Result<Vec<(&'a str, String)>, UriError>);
 
 /// A definition, laid out for serving.
 pub(crate) struct Tables {
@@ -24,12 +24,11 @@ pub(crate) struct Tables {
     instructions: Option<Text>,
     pub(crate) offers: Offers,
     hint: CacheHint,
-    tools: Vec<Arc<Tool>>,
+    tools: Vec<Tool>,
     tools_by_name: Index,
-    /// Those at one URI, then the templates.
-    resources: Vec<Arc<Resource>>,
+    resources: Vec<Resource>,
     resources_by_uri: Index,
-    prompts: Vec<Arc<Prompt>>,
+    prompts: Vec<Prompt>,
     prompts_by_name: Index,
     /// Per revision, written when it is first asked for: most servers meet one or two.
     written: [Written; ProtocolVersion::ALL.len()],
@@ -98,9 +97,9 @@ impl Tables {
             tools_by_name: Index::new(tools.iter().map(|tool| &tool.definition.name)),
             resources_by_uri: Index::new(resources.iter().map(|resource| &resource.definition.uri)),
             prompts_by_name: Index::new(prompts.iter().map(|prompt| &prompt.definition.name)),
-            tools: tools.into_iter().map(Arc::new).collect(),
-            resources: resources.into_iter().map(Arc::new).collect(),
-            prompts: prompts.into_iter().map(Arc::new).collect(),
+            tools,
+            resources,
+            prompts,
             who,
             instructions,
             written: Default::default(),
@@ -108,12 +107,12 @@ impl Tables {
     }
 
     /// The tool `name`.
-    pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
+    pub(crate) fn tool(&self, name: &str) -> Option<&Tool> {
         self.tools_by_name.get(name).and_then(|index| self.tools.get(index))
     }
 
     /// The prompt `name`.
-    pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<Prompt>> {
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Prompt> {
         self.prompts_by_name.get(name).and_then(|index| self.prompts.get(index))
     }
 
