@@ -201,9 +201,11 @@ struct Shared {
     random: Arc<dyn Random>,
     fetch: Arc<dyn Fetch>,
     store: Arc<dyn Store>,
+    strong_store: Option<Arc<dyn Store>>,
     vars: Arc<dyn Vars>,
     log: Arc<dyn Log>,
     exposure: Exposure,
+    hold_max: Option<Duration>,
 }
 
 impl Platform {
@@ -214,9 +216,11 @@ impl Platform {
             random,
             fetch: Arc::new(Nothing),
             store: Arc::new(NoStore),
+            strong_store: None,
             vars: Arc::new(Nothing),
             log: Arc::new(Nothing),
             exposure: Exposure::Public,
+            hold_max: None,
         })
     }
 
@@ -250,6 +254,13 @@ impl Platform {
         &*self.shared.store
     }
 
+    /// The store for what must be seen at once and must happen once: answers that come to another instance, tasks,
+    /// claims. It is [`store`](Self::store), unless the platform has another one for this, as Workers have a Durable
+    /// Object beside KV.
+    pub fn strong_store(&self) -> &Arc<dyn Store> {
+        self.shared.strong_store.as_ref().unwrap_or(&self.shared.store)
+    }
+
     /// The value of the setting or secret `name`; one that is set to nothing is not set.
     pub fn var(&self, name: &str) -> Option<String> {
         self.shared.vars.var(name).filter(|value| !value.is_empty())
@@ -273,6 +284,12 @@ impl Platform {
     /// Who can reach this server.
     pub fn exposure(&self) -> Exposure {
         self.shared.exposure
+    }
+
+    /// How long an answer may be held open while there is nothing to send, such as while a person thinks; `None` where
+    /// answers leave in one piece, so that nothing is seen of one before it is whole.
+    pub fn hold_max(&self) -> Option<Duration> {
+        self.shared.hold_max
     }
 
     /// The same platform for one request that is cut at `deadline`.
@@ -315,6 +332,21 @@ impl PlatformBuilder {
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.0.store = store;
+        self
+    }
+
+    /// Sets the store that [`Platform::strong_store`] is, where it is another one.
+    #[must_use]
+    pub fn strong_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.0.strong_store = Some(store);
+        self
+    }
+
+    /// Says that answers are sent while they are made, and may be held open for so long while there is nothing to
+    /// send.
+    #[must_use]
+    pub fn hold_max(mut self, hold_max: Duration) -> Self {
+        self.0.hold_max = Some(hold_max);
         self
     }
 

@@ -11,10 +11,10 @@ use bytes::Bytes;
 
 use super::{
     Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Store, StoreError,
-    StoreErrorKind,
+    StoreErrorKind, Watchers,
 };
 use crate::{
-    future::BoxFuture,
+    future::{BoxFuture, BoxStream},
     platform::{Clock, Timestamp},
 };
 
@@ -25,12 +25,13 @@ pub const MEMORY_ENTRIES_MAX: usize = 100_000;
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     entries: Mutex<BTreeMap<Key, Entry>>,
+    watchers: Watchers,
 }
 
 impl MemoryStore {
     /// An empty store that takes its time from `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, entries: Mutex::default() }
+        Self { clock, entries: Mutex::default(), watchers: Watchers::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
@@ -39,6 +40,7 @@ impl MemoryStore {
     }
 
     fn insert(
+        &self,
         entries: &mut BTreeMap<Key, Entry>,
         now: Timestamp,
         operation: &'static str,
@@ -53,6 +55,7 @@ impl MemoryStore {
             }
         }
         entries.insert(key.clone(), entry);
+        self.watchers.tell(key);
         Ok(())
     }
 }
@@ -79,7 +82,7 @@ impl Store for MemoryStore {
             shared: false,
             consistent: true,
             atomic: true,
-            watch: false,
+            watch: true,
             value_bytes_max: None,
             ttl_min: None,
         }
@@ -97,17 +100,23 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let now = self.clock.now();
         let entry = Entry { value, expires_at: ttl.map(|ttl| now.after(ttl)) };
-        done(Self::insert(&mut self.lock(), now, "put", key, entry))
+        done(self.insert(&mut self.lock(), now, "put", key, entry))
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.lock().remove(key);
+        if self.lock().remove(key).is_some() {
+            self.watchers.tell(key);
+        }
         done(Ok(()))
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let now = self.clock.now();
-        done(Ok(self.lock().remove(key).filter(|entry| entry.is_live(now))))
+        let taken = self.lock().remove(key);
+        if taken.is_some() {
+            self.watchers.tell(key);
+        }
+        done(Ok(taken.filter(|entry| entry.is_live(now))))
     }
 
     fn put_if<'a>(
@@ -127,7 +136,7 @@ impl Store for MemoryStore {
             return done(Ok(false));
         }
         let entry = Entry { value, expires_at: ttl.map(|ttl| now.after(ttl)) };
-        done(Self::insert(&mut entries, now, "put_if", key, entry).map(|()| true))
+        done(self.insert(&mut entries, now, "put_if", key, entry).map(|()| true))
     }
 
     fn increment<'a>(
@@ -147,7 +156,7 @@ impl Store for MemoryStore {
             return done(Err(StoreError::new(StoreErrorKind::NotACounter, "increment", detail)));
         };
         let entry = Entry { value: sum.to_string().into(), expires_at };
-        done(Self::insert(&mut entries, now, "increment", key, entry).map(|()| sum))
+        done(self.insert(&mut entries, now, "increment", key, entry).map(|()| sum))
     }
 
     fn list<'a>(
@@ -179,6 +188,13 @@ impl Store for MemoryStore {
             page.next = page.entries.last().map(|(item, _)| item.clone());
         }
         done(Ok(page))
+    }
+
+    fn watch<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
+        Box::pin(std::future::ready(Ok(self.watchers.watch(partition))))
     }
 }
 

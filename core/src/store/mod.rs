@@ -7,6 +7,7 @@
 mod error;
 mod key;
 mod memory;
+mod watch;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     key::{KEY_PART_BYTES_MAX, Key, KeyError, Partition},
     memory::{MEMORY_ENTRIES_MAX, MemoryStore},
+    watch::{WATCH_ITEMS_MAX, Watchers},
 };
 use crate::{
     future::{BoxFuture, BoxStream},
@@ -174,10 +176,19 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// Tells of the items that change in `partition`, by name, from now on; `None` where the store cannot.
-    fn watch(&self, partition: &Partition) -> Option<BoxStream<'static, String>> {
-        let _ = partition;
-        None
+    /// Tells of the items that are written or deleted in `partition`, by name. Once this resolves, no later change is
+    /// missed; several changes of one item may be told as one. The stream ends where the connection to the store is
+    /// lost: look again, then watch again.
+    ///
+    /// # Errors
+    /// [`Unsupported`](StoreErrorKind::Unsupported) where the store does not offer [`watch`](Capabilities::watch).
+    fn watch<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
+        let name = self.capabilities().name;
+        let detail = format!("{name} does not tell of changes in {partition}");
+        Box::pin(std::future::ready(Err(StoreError::new(StoreErrorKind::Unsupported, "watch", detail))))
     }
 }
 

@@ -82,6 +82,8 @@ pub enum Need {
     Atomic,
     /// [`Capabilities::value_bytes_max`], small enough to hold a value one byte longer.
     ValueLimit,
+    /// [`Capabilities::watch`].
+    Watch,
 }
 
 /// The largest limit that is tried, so that no case needs a gigabyte.
@@ -95,6 +97,7 @@ impl Need {
             Self::Consistent => capabilities.consistent,
             Self::Atomic => capabilities.atomic,
             Self::ValueLimit => capabilities.value_bytes_max.is_some_and(|max| max <= VALUE_LIMIT_BYTES_MAX),
+            Self::Watch => capabilities.watch,
         }
     }
 }
@@ -106,6 +109,7 @@ impl fmt::Display for Need {
             Self::Consistent => "a consistent store",
             Self::Atomic => "an atomic store",
             Self::ValueLimit => "a limit on values",
+            Self::Watch => "a store that tells of changes",
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use edgemcp::{
-    future::BoxFuture,
+    future::{BoxFuture, BoxStream},
     platform::Timestamp,
     store::{
         Capabilities, Condition, Consistency, Entry, Key, MemoryStore, Page, Partition, Store, StoreError,
@@ -45,6 +45,8 @@ enum Fault {
     EndsTheListingEarly,
     ListsTheNeighbours,
     RefusesNothingAtAll,
+    TellsOfTheNeighbours,
+    TellsNothing,
 }
 
 impl Store for Spoiled {
@@ -174,6 +176,25 @@ impl Store for Spoiled {
             Ok(page)
         })
     }
+
+    fn watch<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
+        Box::pin(async move {
+            let own = self.store.watch(partition).await?;
+            let told: BoxStream<'static, String> = match self.fault {
+                Fault::TellsNothing => Box::pin(futures_util::stream::pending()),
+                Fault::TellsOfTheNeighbours => {
+                    let neighbour = Partition::new(partition.collection(), format!("{}2", partition.id()))?;
+                    let neighbour = self.store.watch(&neighbour).await?;
+                    Box::pin(futures_util::stream::select(neighbour, own))
+                }
+                _ => own,
+            };
+            Ok(told)
+        })
+    }
 }
 
 #[test]
@@ -192,6 +213,8 @@ fn a_store_with_one_thing_wrong_fails() {
         EndsTheListingEarly,
         ListsTheNeighbours,
         RefusesNothingAtAll,
+        TellsOfTheNeighbours,
+        TellsNothing,
     ] {
         let clock = ManualClock::at(START);
         let store = MemoryStore::new(Arc::new(clock.clone()));

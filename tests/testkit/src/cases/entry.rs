@@ -18,7 +18,6 @@ super::cases! {
     Nothing: a_large_value_comes_back_whole,
     ValueLimit: a_value_over_the_limit_is_refused_and_the_old_one_stays,
     Nothing: what_needs_atomicity_is_served_or_refused_by_name,
-    Nothing: watching_is_offered_exactly_where_the_capabilities_say_so,
 }
 
 async fn what_was_never_put_is_absent(on: &Ground) -> Result<(), String> {
@@ -155,8 +154,4 @@ async fn what_needs_atomicity_is_served_or_refused_by_name(on: &Ground) -> Resul
     }
     refused("take", on.store().take(&key).await, StoreErrorKind::Unsupported)?;
     holds("what was there", on.get(&key).await?, "x", None)
-}
-
-async fn watching_is_offered_exactly_where_the_capabilities_say_so(on: &Ground) -> Result<(), String> {
-    same("watch", on.store().watch(&on.partition("p")?).is_some(), on.capabilities().watch)
 }

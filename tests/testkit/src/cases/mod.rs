@@ -6,12 +6,13 @@ mod entry;
 mod expiry;
 mod key;
 mod listing;
+mod watch;
 
 use crate::Case;
 
 /// Every case, file by file.
 pub(crate) const ALL: &[&[Case]] =
-    &[entry::CASES, key::CASES, expiry::CASES, atomic::CASES, counter::CASES, listing::CASES];
+    &[entry::CASES, key::CASES, expiry::CASES, atomic::CASES, counter::CASES, listing::CASES, watch::CASES];
 
 /// A list of cases from what each needs and the function it is, whose name is its sentence.
 macro_rules! cases {
