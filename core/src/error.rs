@@ -52,8 +52,15 @@ pub enum ErrorKind {
     HeaderMismatch,
     /// What is asked for needs a capability that the client did not declare.
     MissingClientCapability {
-        /// Its name in `ClientCapabilities`.
+        /// Its path in `ClientCapabilities`: `sampling`, or `elicitation.url`.
         capability: &'static str,
+    },
+    /// The person has to open an address first (2025-11-25, client/elicitation).
+    UrlElicitationRequired {
+        /// What the address is for.
+        message: String,
+        /// The address.
+        url: String,
     },
     /// The request names a revision this server does not speak in its era.
     UnsupportedVersion {
@@ -75,6 +82,8 @@ impl ErrorKind {
             (Self::HeaderMismatch, _) => -32020,
             (Self::MissingClientCapability { .. }, Era::Modern) => -32021,
             (Self::UnsupportedVersion { .. }, _) => -32022,
+            // Only 2025-11-25 has it.
+            (Self::UrlElicitationRequired { .. }, _) => -32042,
         }
     }
 
@@ -88,7 +97,7 @@ impl ErrorKind {
             | (Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Modern)
             | (Self::MissingClientCapability { .. }, Era::Modern) => StatusCode::BAD_REQUEST,
             (Self::MethodNotFound, Era::Modern) => StatusCode::NOT_FOUND,
-            (Self::Internal, _)
+            (Self::Internal | Self::UrlElicitationRequired { .. }, _)
             | (Self::MethodNotFound | Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Legacy)
             | (Self::MissingClientCapability { .. }, Era::Legacy) => StatusCode::OK,
         }
@@ -175,12 +184,19 @@ impl<E: std::error::Error> From<E> for Error {
 pub struct ToolError {
     pub(crate) message: Text,
     pub(crate) cause: Option<String>,
+    /// What ends the request instead, where the failure is not for a model to read.
+    pub(crate) protocol: Option<Box<Error>>,
 }
 
 impl ToolError {
     /// A failure the model may read about.
     pub fn new(message: impl Into<Text>) -> Self {
-        Self { message: message.into(), cause: None }
+        Self { message: message.into(), cause: None, protocol: None }
+    }
+
+    /// A failure that the client's program is told, instead of the model.
+    pub(crate) fn protocol(error: Error) -> Self {
+        Self { message: error.message.clone(), cause: None, protocol: Some(Box::new(error)) }
     }
 
     /// A failure whose `cause` is only logged.
@@ -188,6 +204,7 @@ impl ToolError {
         Self {
             message: Cow::Borrowed("the tool failed; the cause is in the server's log"),
             cause: Some(cause.into()),
+            protocol: None,
         }
     }
 
@@ -200,6 +217,16 @@ impl ToolError {
 impl<E: std::error::Error> From<E> for ToolError {
     fn from(error: E) -> Self {
         Self::masked(chain(&error))
+    }
+}
+
+/// A step of a prompt or a resource fails as a tool does.
+impl From<ToolError> for Error {
+    fn from(error: ToolError) -> Self {
+        match error.protocol {
+            Some(protocol) => *protocol,
+            None => Self { kind: ErrorKind::Internal, message: error.message, cause: error.cause },
+        }
     }
 }
 

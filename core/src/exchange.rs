@@ -1,72 +1,90 @@
 //! One body in, one reply out: the steps every transport shares, from the bytes of a message to those of its answer.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
 use crate::{
+    ask::Reach,
     auth::Principal,
-    context::{Context, Inner},
+    context::{Client, Context, Declared, Inner},
+    drive::{self, DEFAULT_LEVEL, Ended},
     error::{Error, ToolError},
     future::caught,
     inbound::{self, Rejection, Route, Transport},
     limits::{BATCH_MESSAGES_MAX, echo},
-    model::{Content, Request, ResourceContents},
+    line::{Hears, HearsLog, Line},
+    model::{Content, Input, Request, ResourceContents},
     output::ToolOutput,
     platform::{LogLevel, Platform},
     server::tables::{Fixed, Tables},
+    state,
+    stdio::Peer,
+    tool::Tool,
     version::{Era, ProtocolVersion},
     wire::{
         self,
-        jsonrpc::{self, Id, Inbound, Message, Messages},
+        definition::raw,
+        jsonrpc::{self, Id, Inbound, Message, Messages, Outcome},
         params::Params,
         results::{CallTool, Empty, GetPrompt, ReadResource},
     },
 };
 
 /// What one body is answered with.
+#[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     /// `None` where nothing is to be said, as to a notification.
     pub(crate) body: Option<Vec<u8>>,
-    /// The revision that this exchange settled, for a transport that must remember it.
-    pub(crate) settled: Option<ProtocolVersion>,
 }
 
 impl Reply {
-    fn accepted() -> Self {
-        Self { status: StatusCode::ACCEPTED, body: None, settled: None }
+    pub(crate) fn accepted() -> Self {
+        Self { status: StatusCode::ACCEPTED, body: None }
     }
 
     fn json(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, body: Some(body), settled: None }
+        Self { status: StatusCode::OK, body: Some(body) }
     }
 
-    fn failure(id: Option<Id<'_>>, Rejection { era, error }: &Rejection) -> Self {
+    pub(crate) fn failure(id: Option<Id<'_>>, Rejection { era, error }: &Rejection) -> Self {
         let body = Some(jsonrpc::failure(id, error, *era));
-        Self { status: error.kind.status(*era), body, settled: None }
+        Self { status: error.kind.status(*era), body }
     }
 }
 
 /// Who is talking to what, and how.
-pub(crate) struct Exchange<'a> {
-    pub(crate) tables: &'a Tables,
-    pub(crate) platform: &'a Platform,
+pub(crate) struct Exchange {
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) platform: Platform,
     pub(crate) principal: Option<Arc<Principal>>,
-    pub(crate) transport: Transport<'a>,
-    pub(crate) headers: &'a Arc<HeaderMap>,
+    pub(crate) headers: Arc<HeaderMap>,
+    /// The connection, where there is one that stays; otherwise this is one HTTP request.
+    pub(crate) peer: Option<Arc<Peer>>,
+    /// What the client is told beside the answer goes here; nothing is where it takes no stream.
+    pub(crate) line: Arc<Line>,
+    /// Whether anything can be told beside the answer.
+    pub(crate) takes_stream: bool,
 }
 
-impl Exchange<'_> {
+impl Exchange {
+    fn transport(&self) -> Transport<'_> {
+        match &self.peer {
+            Some(peer) => Transport::Stdio { negotiated: peer.version() },
+            None => Transport::Http(&self.headers),
+        }
+    }
+
     /// The reply to `body`.
-    pub(crate) async fn reply(&self, body: &Bytes) -> Reply {
-        let unreadable = |error| Reply::failure(None, &Rejection { era: self.transport.era(), error });
-        match jsonrpc::parse(body) {
-            Ok(Inbound::One(message)) => self.message(body, message).await,
+    pub(crate) async fn reply(self, body: Bytes) -> Reply {
+        let unreadable = |error| Reply::failure(None, &Rejection { era: self.transport().era(), error });
+        match jsonrpc::parse(&body) {
+            Ok(Inbound::One(message)) => self.message(&body, message).await,
             Ok(Inbound::Batch(Messages(messages))) => match self.check_batch(&messages) {
-                Ok(()) => self.batch(body, &messages).await,
+                Ok(()) => self.batch(&body, &messages).await,
                 Err(error) => unreadable(error),
             },
             Err(error) => unreadable(error),
@@ -74,7 +92,7 @@ impl Exchange<'_> {
     }
 
     fn check_batch(&self, messages: &[&RawValue]) -> Result<(), Error> {
-        if !inbound::takes_batches(self.transport) {
+        if !inbound::takes_batches(self.transport()) {
             return Err(Error::invalid_request(
                 "only revision 2025-03-26 has batches; send one message per request",
             ));
@@ -97,13 +115,13 @@ impl Exchange<'_> {
                     let error = Error::invalid_request("`initialize` cannot be part of a batch");
                     Reply::failure(Some(id), &Rejection { era: Era::Legacy, error })
                 }
-                Ok(Message::Request { id, params, .. }) if is_modern(params) => {
+                Ok(Message::Request { id, params, .. }) if wire::state::is_modern(params) => {
                     let error =
                         Error::invalid_request("a message of revision 2026-07-28 cannot be part of a batch");
                     Reply::failure(Some(id), &Rejection { era: Era::Modern, error })
                 }
                 // Boxed, since a message that could be a batch would make this future contain itself.
-                Ok(message) => Box::pin(self.message(body, message)).await,
+                Ok(message) => Box::pin(self.message(&body.slice_ref(raw.get().as_bytes()), message)).await,
                 Err(error) => Reply::failure(None, &Rejection { era: Era::Legacy, error }),
             };
             answers.extend(reply.body);
@@ -120,53 +138,63 @@ impl Exchange<'_> {
     async fn message(&self, body: &Bytes, message: Message<'_>) -> Reply {
         let (id, method, params) = match message {
             Message::Request { id, method, params } => (id, method, params),
-            Message::Notification => {
-                return match inbound::notification(self.transport) {
-                    Ok(_) => Reply::accepted(),
-                    Err(rejection) => Reply::failure(None, &rejection),
-                };
-            }
-            Message::Response => {
-                return match inbound::notification(self.transport) {
-                    Ok(route) if route.version.era() == Era::Legacy => Reply::accepted(),
-                    Ok(_) => {
-                        let error = Error::invalid_request(
-                            "this revision has no requests that a client could answer",
-                        );
-                        Reply::failure(None, &Rejection { era: Era::Modern, error })
-                    }
-                    Err(rejection) => Reply::failure(None, &rejection),
-                };
-            }
+            Message::Notification { method, params } => return self.notification(&method, params),
+            Message::Response { id, outcome } => return self.response(id, outcome),
         };
+        let refuse = |era, error| Reply::failure(Some(id), &Rejection { era, error });
         let params = match Params::read(params) {
             Ok(params) => params,
-            Err(error) => {
-                return Reply::failure(Some(id), &Rejection { era: self.transport.era(), error });
-            }
+            Err(error) => return refuse(self.transport().era(), error),
         };
-        let route = match inbound::request(self.transport, &method, &params) {
+        let route = match inbound::request(self.transport(), &method, &params) {
             Ok(route) => route,
             Err(rejection) => return Reply::failure(Some(id), &rejection),
         };
         let era = route.version.era();
         let request = self.offered(&method).and_then(|()| wire::decode(era, &method, &params));
-        let settled = match &request {
-            Ok(Request::Initialize { requested }) => Some(ProtocolVersion::settle(requested)),
-            _ => None,
-        };
         let answer = match request {
             Ok(request) => self.dispatch(body, id, route, request).await,
             Err(error) => Err(error),
         };
         match answer {
-            Ok(body) => Reply { settled, ..Reply::json(body) },
+            Ok(Some(body)) => Reply::json(body),
+            Ok(None) => Reply::accepted(),
             Err(error) => {
                 if let Some(cause) = &error.cause {
                     self.platform.log(LogLevel::Error, &format!("{method} failed: {cause}"));
                 }
-                Reply::failure(Some(id), &Rejection { era, error })
+                refuse(era, error)
             }
+        }
+    }
+
+    fn notification(&self, method: &str, params: Option<&RawValue>) -> Reply {
+        if let Err(rejection) = inbound::notification(self.transport()) {
+            return Reply::failure(None, &rejection);
+        }
+        if method == "notifications/cancelled"
+            && let Some(peer) = &self.peer
+            && let Some(id) = Params::read(params).ok().and_then(|params| params.request_id())
+        {
+            peer.cancel(id);
+        }
+        Reply::accepted()
+    }
+
+    fn response(&self, id: Option<&RawValue>, outcome: Outcome<'_>) -> Reply {
+        match inbound::notification(self.transport()) {
+            Ok(route) if route.version.era() == Era::Legacy => {
+                if let (Some(peer), Some(id)) = (&self.peer, id) {
+                    peer.answer(id, outcome);
+                }
+                Reply::accepted()
+            }
+            Ok(_) => {
+                let error =
+                    Error::invalid_request("this revision has no requests that a client could answer");
+                Reply::failure(None, &Rejection { era: Era::Modern, error })
+            }
+            Err(rejection) => Reply::failure(None, &rejection),
         }
     }
 
@@ -186,94 +214,190 @@ impl Exchange<'_> {
         }
     }
 
+    /// The answer to a request; none to one that was cancelled.
     async fn dispatch(
         &self,
         body: &Bytes,
         id: Id<'_>,
         route: Route<'_>,
         request: Request<'_>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Option<Vec<u8>>, Error> {
         let version = route.version;
-        let fixed = |which, version| Ok(jsonrpc::success(id, self.tables.fixed(which, version)));
+        let fixed = |which, version| Ok(Some(jsonrpc::success(id, self.tables.fixed(which, version))));
         match request {
-            Request::Initialize { requested } => {
-                fixed(Fixed::Initialize, ProtocolVersion::settle(&requested))
+            Request::Initialize { requested, capabilities, client_info } => {
+                let version = ProtocolVersion::settle(&requested);
+                if let Some(peer) = &self.peer {
+                    let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
+                    let declared = capabilities.map_or(Bytes::from_static(b"{}"), slice);
+                    let client = Client { info: client_info.map(slice), declared: Declared::Json(declared) };
+                    peer.settle(version, client);
+                }
+                fixed(Fixed::Initialize, version)
             }
-            Request::Ping => Ok(jsonrpc::success(id, Empty {})),
+            Request::Ping => Ok(Some(jsonrpc::success(id, Empty {}))),
             Request::Discover => fixed(Fixed::Discover, version),
-            Request::ListTools => fixed(Fixed::Tools, version),
-            Request::ListResources => fixed(Fixed::Resources, version),
-            Request::ListResourceTemplates => fixed(Fixed::ResourceTemplates, version),
-            Request::ListPrompts => fixed(Fixed::Prompts, version),
-            Request::CallTool { name, arguments } => {
+            Request::SetLevel { level } => {
+                if let Some(peer) = &self.peer {
+                    peer.set_level(level);
+                }
+                Ok(Some(jsonrpc::success(id, Empty {})))
+            }
+            Request::List { listing, cursor } => {
+                if let Some(cursor) = cursor {
+                    return Err(Error::invalid_params(format!(
+                        "cursor {} was not issued by this server",
+                        echo(&cursor)
+                    )));
+                }
+                fixed(Fixed::List(listing), version)
+            }
+            Request::CallTool { name, arguments, input } => {
                 let Some(tool) = self.tables.tool(&name) else {
                     return Err(Error::invalid_params(format!("no tool is named {}", echo(&name))));
                 };
-                let cx = self.context(body, route);
-                if let Some(capability) = tool.client_capabilities.iter().find(|name| !cx.client_has(name)) {
-                    return Err(Error::missing_client_capability(
-                        &format!("tool {}", echo(&name)),
-                        capability,
-                    ));
+                let cx = self.context(body, route)?;
+                let lacking = tool.client_capabilities.iter().find(|name| !cx.client_has(name));
+                if let Some(capability) = lacking {
+                    let what = format!("tool {}", echo(&name));
+                    return Err(Error::missing_client_capability(&what, capability));
                 }
-                let output = match tool.call(cx, arguments) {
-                    Ok(answer) => caught(answer).await.unwrap_or_else(|panic| Err(ToolError::masked(panic))),
-                    Err(error) => Err(ToolError::new(error.0)),
-                };
-                let output = output.unwrap_or_else(|error| {
-                    if let Some(cause) = error.cause {
-                        self.platform.log(
-                            LogLevel::Error,
-                            &format!("tool {:?} failed: {cause}", tool.definition.name),
-                        );
-                    }
-                    ToolOutput::new().content(Content::text(error.message)).is_error()
-                });
-                let ToolOutput { content, structured, is_error } = &output;
-                let to = self.tables.results_for(version);
-                let result = CallTool::new(to, content, structured.as_deref(), tool.wrapped, *is_error);
-                Ok(jsonrpc::success(id, result))
+                let answer = tool.call(cx.clone(), arguments);
+                self.run(&cx, id, input, async {
+                    let output = match answer {
+                        Ok(answer) => {
+                            caught(answer).await.unwrap_or_else(|panic| Err(ToolError::masked(panic)))
+                        }
+                        Err(error) => Err(ToolError::new(error.0)),
+                    };
+                    self.tool_result(tool, version, output)
+                })
+                .await
             }
-            Request::ReadResource { uri } => {
+            Request::ReadResource { uri, input } => {
                 let Some((resource, values)) = self.tables.resource(&uri) else {
                     return Err(Error::resource_not_found(uri));
                 };
                 let values = values.map_err(|error| Error::invalid_params(error.0))?;
-                let reading = resource.read(self.context(body, route), &values);
-                let mut contents = match reading {
-                    Ok(answer) => caught(answer).await.map_err(Error::internal)??,
-                    Err(error) => return Err(Error::invalid_params(error.0)),
-                };
-                for part in &mut contents {
-                    fill_in(part, &uri, resource.definition.mime_type.as_ref());
-                }
-                Ok(jsonrpc::success(id, ReadResource::new(self.tables.results_for(version), &contents)))
+                let cx = self.context(body, route)?;
+                let reading =
+                    resource.read(cx.clone(), &values).map_err(|error| Error::invalid_params(error.0))?;
+                self.run(&cx, id, input, async {
+                    let mut contents = caught(reading).await.map_err(Error::internal)??;
+                    for part in &mut contents {
+                        fill_in(part, &uri, resource.definition.mime_type.as_ref());
+                    }
+                    Ok(raw(ReadResource::new(self.tables.results_for(version), &contents)))
+                })
+                .await
             }
-            Request::GetPrompt { name, arguments } => {
+            Request::GetPrompt { name, arguments, input } => {
                 let Some(prompt) = self.tables.prompt(&name) else {
                     return Err(Error::invalid_params(format!("no prompt is named {}", echo(&name))));
                 };
-                let messages = match prompt.get(self.context(body, route), &arguments) {
-                    Ok(answer) => caught(answer).await.map_err(Error::internal)??,
-                    Err(error) => return Err(Error::invalid_params(error.0)),
-                };
-                let to = self.tables.results_for(version);
-                Ok(jsonrpc::success(id, GetPrompt::new(to, &prompt.definition.description, &messages)))
+                let cx = self.context(body, route)?;
+                let getting =
+                    prompt.get(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
+                self.run(&cx, id, input, async {
+                    let messages = caught(getting).await.map_err(Error::internal)??;
+                    let to = self.tables.results_for(version);
+                    Ok(raw(GetPrompt::new(to, &prompt.definition.description, &messages)))
+                })
+                .await
             }
+            Request::Subscribe { .. }
+            | Request::Unsubscribe { .. }
+            | Request::Complete { .. }
+            | Request::Listen(_)
+            | Request::GetTask { .. }
+            | Request::UpdateTask { .. }
+            | Request::CancelTask { .. } => Err(Error::method_not_found("not yet")),
         }
     }
 
-    fn context(&self, body: &Bytes, route: Route<'_>) -> Context {
+    /// Runs a handler, and writes what it gives as the answer to `id`.
+    async fn run(
+        &self,
+        cx: &Context,
+        id: Id<'_>,
+        input: Input<'_>,
+        work: impl Future<Output = Result<Box<RawValue>, Error>> + crate::future::MaybeSend,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        if input.state.is_some() || !input.responses.is_empty() {
+            state::resume(cx, input).await?;
+        }
+        let peer = self.peer.as_deref();
+        let _running = peer.map(|peer| peer.run(id, &self.line));
+        Ok(match drive::drive(cx, peer, pin!(work)).await? {
+            Ended::Result(result) => Some(jsonrpc::success(id, result)),
+            Ended::Cancelled => None,
+        })
+    }
+
+    /// The result of a tool: what it gave, or a text about its failure that the model reads.
+    fn tool_result(
+        &self,
+        tool: &Tool,
+        version: ProtocolVersion,
+        output: Result<ToolOutput, ToolError>,
+    ) -> Result<Box<RawValue>, Error> {
+        let output = match output {
+            Ok(output) => output,
+            Err(ToolError { protocol: Some(error), .. }) => return Err(*error),
+            Err(ToolError { message, cause, .. }) => {
+                if let Some(cause) = cause {
+                    let name = &tool.definition.name;
+                    self.platform.log(LogLevel::Error, &format!("tool {name:?} failed: {cause}"));
+                }
+                ToolOutput::new().content(Content::text(message)).is_error()
+            }
+        };
+        let ToolOutput { content, structured, is_error } = &output;
+        let to = self.tables.results_for(version);
+        Ok(raw(CallTool::new(to, content, structured.as_deref(), tool.wrapped, *is_error)))
+    }
+
+    fn context(&self, body: &Bytes, route: Route<'_>) -> Result<Context, Error> {
         // A slice of the request's own bytes, so that nothing is copied for handlers that never ask.
-        let slice = |raw: Option<&RawValue>| raw.map(|raw| body.slice_ref(raw.get().as_bytes()));
-        Context::new(Inner {
+        let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
+        let Route { version, meta } = route;
+        let era = version.era();
+        let client = match (era, &self.peer) {
+            (Era::Modern, _) => Client {
+                info: meta.client_info.map(slice),
+                declared: meta.client_capabilities.map(slice).map_or(Declared::Unknown, Declared::Json),
+            },
+            (Era::Legacy, Some(peer)) => peer.client(),
+            (Era::Legacy, None) => Client::default(),
+        };
+        if self.takes_stream {
+            let log = match era {
+                Era::Modern => meta.log_level()?.map_or(HearsLog::Nothing, HearsLog::From),
+                Era::Legacy => {
+                    HearsLog::From(self.peer.as_ref().and_then(|peer| peer.level()).unwrap_or(DEFAULT_LEVEL))
+                }
+            };
+            let progress_token = meta.progress_token()?.map(ToOwned::to_owned);
+            self.line.set_hears(Hears { progress_token, log });
+        }
+        let reach = match (era, &self.peer) {
+            (Era::Modern, _) => Reach::Again,
+            (Era::Legacy, Some(_)) => Reach::Connection,
+            (Era::Legacy, None) => Reach::Nowhere("it has no session"),
+        };
+        Ok(Context::new(Inner {
+            tables: Arc::clone(&self.tables),
             platform: self.platform.clone(),
             principal: self.principal.clone(),
-            version: route.version,
-            headers: Arc::clone(self.headers),
-            client_info: slice(route.meta.client_info),
-            client_capabilities: slice(route.meta.client_capabilities),
-        })
+            version,
+            headers: Arc::clone(&self.headers),
+            client,
+            trace: [meta.traceparent, meta.tracestate, meta.baggage].map(|raw| raw.map(slice)),
+            line: Arc::clone(&self.line),
+            reach,
+            message: body.clone(),
+            stored: None,
+        }))
     }
 }
 
@@ -285,10 +409,4 @@ fn fill_in(part: &mut ResourceContents, uri: &str, mime_type: Option<&crate::mod
     if part.mime_type.is_none() {
         part.mime_type = mime_type.cloned();
     }
-}
-
-/// Whether these parameters say that their request is of the modern era.
-fn is_modern(params: Option<&RawValue>) -> bool {
-    let meta = Params::read(params).and_then(|params| params.meta());
-    matches!(meta, Ok(Some(meta)) if meta.protocol_version.is_some())
 }

@@ -13,7 +13,7 @@ mod target {
     /// `Send` on every target but wasm32.
     pub trait MaybeSend: Send {}
     impl<T: Send + ?Sized> MaybeSend for T {}
-    pub(super) type Future<'a, T> = dyn std::future::Future<Output = T> + Send + 'a;
+    pub(crate) type DynFuture<'a, T> = dyn std::future::Future<Output = T> + Send + 'a;
     pub(super) type Stream<'a, T> = dyn futures_core::Stream<Item = T> + Send + 'a;
 }
 
@@ -22,14 +22,15 @@ mod target {
     /// `Send` on every target but wasm32.
     pub trait MaybeSend {}
     impl<T: ?Sized> MaybeSend for T {}
-    pub(super) type Future<'a, T> = dyn std::future::Future<Output = T> + 'a;
+    pub(crate) type DynFuture<'a, T> = dyn std::future::Future<Output = T> + 'a;
     pub(super) type Stream<'a, T> = dyn futures_core::Stream<Item = T> + 'a;
 }
 
+pub(crate) use target::DynFuture;
 pub use target::MaybeSend;
 
 /// A boxed future, `Send` on every target but wasm32.
-pub type BoxFuture<'a, T> = Pin<Box<target::Future<'a, T>>>;
+pub type BoxFuture<'a, T> = Pin<Box<target::DynFuture<'a, T>>>;
 
 /// A boxed stream, `Send` on every target but wasm32.
 pub type BoxStream<'a, T> = Pin<Box<target::Stream<'a, T>>>;

@@ -83,8 +83,8 @@ pub(crate) fn request<'a>(
                  \"io.modelcontextprotocol/clientCapabilities\"",
             ),
         }),
-        (_, Era::Legacy) => {
-            let route = legacy(transport)?;
+        (meta, Era::Legacy) => {
+            let route = Route { meta: meta.unwrap_or_default().legacy(), ..legacy(transport)? };
             // Legacy clients have no routing headers. One that is there all the same was read by a gateway, so it
             // must not say one thing to the gateway and the body another to us.
             match transport {

@@ -20,26 +20,34 @@
 //! [`Platform`](platform::Platform).
 
 mod arguments;
+mod ask;
 pub mod auth;
 mod base64;
 mod context;
+mod drive;
 mod error;
 mod exchange;
 mod finite;
+mod flow;
 pub mod future;
 pub mod http;
 mod inbound;
+mod journal;
 pub mod limits;
+mod line;
 mod model;
 mod output;
 pub mod platform;
 pub mod prelude;
 mod prompt;
 mod resource;
+mod seal;
 mod server;
 mod service;
+mod state;
 pub mod stdio;
 pub mod store;
+mod stream;
 mod tool;
 mod uri;
 mod version;
@@ -49,15 +57,23 @@ pub use edgemcp_macros::{prompt, resource, tool};
 
 pub use self::{
     arguments::NoArguments,
+    ask::{AskError, Asks, Elicit, ElicitUrl, Question, Roots, Sample},
     base64::Base64,
-    context::Context,
+    context::{Context, TraceContext},
     error::{Error, ErrorKind, ToolError},
-    model::{Annotations, Content, Icon, PromptMessage, ResourceContents, ResourceLink, Role, Text, Theme},
+    model::{
+        Annotations, Change, Content, Icon, LoggingLevel, ModelPreferences, Progress, PromptMessage,
+        ResourceContents, ResourceLink, Role, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool,
+        Text, Theme, ToolChoice,
+    },
     output::{Answer, IntoPromptOutput, IntoResourceOutput, IntoToolOutput, Json, ToolOutput},
     prompt::{IntoPrompt, Prompt},
     resource::{IntoResource, Resource},
+    seal::SEAL_KEYS,
     server::{BuildError, Server},
     service::Service,
+    state::{RequestState, STATE_TTL},
+    stream::KEEP_ALIVE_EVERY,
     tool::{IntoTool, Tool},
     version::{Era, ProtocolVersion},
 };

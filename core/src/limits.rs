@@ -24,6 +24,16 @@ pub const URI_BYTES_MAX: usize = 8 << 10;
 /// The most bytes a bearer token may have.
 pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 
+/// The most resources and tasks one client may listen to at once.
+pub const SUBSCRIPTIONS_MAX: usize = 1000;
+
+pub use crate::{
+    journal::{ASKS_MAX, STEPS_MAX},
+    line::SAID_WAITING_MAX,
+    seal::{SEAL_KEY_BYTES_MIN, SEAL_KEYS_MAX},
+    state::STATE_BYTES_MAX,
+};
+
 /// The most characters of outside text that an error message repeats.
 pub const ECHO_CHARS_MAX: usize = 100;
 

@@ -7,13 +7,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::{
     auth::{self, Verifier},
-    exchange::{Exchange, Reply},
+    exchange::Exchange,
     future::caught,
     http::{Body, headers, origin::AllowedOrigins, refusal},
-    inbound::Transport,
+    line::{Hears, Line},
     model::Text,
     platform::{LogLevel, Platform},
     server::{HttpRoute, Server, tables::Tables},
+    stream,
 };
 
 /// A server, ready to serve. It is built once per process or isolate and shared by all requests.
@@ -40,7 +41,7 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub struct Service {
-    pub(crate) tables: Tables,
+    pub(crate) tables: Arc<Tables>,
     routes: Vec<HttpRoute>,
     verifier: Option<Arc<dyn Verifier>>,
     origins: AllowedOrigins,
@@ -56,7 +57,7 @@ impl Service {
             origins: std::mem::take(&mut server.origins),
             path: std::mem::take(&mut server.path),
             body_bytes_max: server.body_bytes_max,
-            tables: Tables::new(server),
+            tables: Arc::new(Tables::new(server)),
         }
     }
 
@@ -163,28 +164,26 @@ impl Service {
         if !headers::is_json(&parts.headers) {
             return Err(Box::new(refusal::unsupported_media_type()));
         }
-        if !headers::accepts_json(&parts.headers) {
+        let accepts = headers::accepts(&parts.headers);
+        if !accepts.json && !accepts.stream {
             return Err(Box::new(refusal::not_acceptable()));
         }
         let principal = match &self.verifier {
             Some(verifier) => Some(auth::authenticate(&**verifier, platform, &parts.headers).await?),
             None => None,
         };
-        let headers = Arc::new(parts.headers);
+        let line = Arc::new(Line::new(Hears::default()));
         let exchange = Exchange {
-            tables: &self.tables,
-            platform,
+            tables: Arc::clone(&self.tables),
+            platform: platform.clone(),
             principal,
-            transport: Transport::Http(&headers),
-            headers: &headers,
+            headers: Arc::new(parts.headers),
+            peer: None,
+            line: Arc::clone(&line),
+            takes_stream: accepts.stream,
         };
-        let Reply { status, body, .. } = exchange.reply(&body).await;
-        let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
-        *response.status_mut() = status;
-        if response.body().as_bytes().is_some_and(|bytes| !bytes.is_empty()) {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        Ok(response)
+        let work = Box::pin(exchange.reply(body));
+        Ok(stream::respond(platform, work, line, accepts.stream, accepts.json).await)
     }
 }
 

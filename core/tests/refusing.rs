@@ -526,8 +526,11 @@ fn http_is_judged_before_the_message() {
     for content_type in ["application/json", "Application/JSON; charset=utf-8"] {
         assert_eq!(ask(&stage, Method::POST, &[("content-type", content_type)], PING).status, StatusCode::OK);
     }
+    let neither = ask(&stage, Method::POST, &[JSON, ("accept", "text/plain")], PING);
+    assert_eq!(neither.status, StatusCode::NOT_ACCEPTABLE);
     let stream_only = ask(&stage, Method::POST, &[JSON, ("accept", "text/event-stream")], PING);
-    assert_eq!(stream_only.status, StatusCode::NOT_ACCEPTABLE);
+    assert_eq!(stream_only.header("content-type"), Some("text/event-stream"));
+    assert_eq!(stream_only.text, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n");
     let both = ask(&stage, Method::POST, &[JSON, ("accept", "application/json, text/event-stream")], PING);
     assert_eq!(both.status, StatusCode::OK);
 }

@@ -6,6 +6,7 @@ mod common;
 
 use common::{Stage, modern, server};
 use edgemcp::{ProtocolVersion, Server, http::Body, prelude::*, stdio::Connection, store::Key};
+use futures_util::StreamExt;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -269,7 +270,7 @@ fn stdio_speaks_both_eras_and_remembers_the_handshake() {
     let stage = Stage::new(server());
     let connection = Connection::new(stage.service.clone(), stage.platform.clone());
     let say = |line: Value| -> Option<Value> {
-        let answer = futures_executor::block_on(connection.receive(line.to_string().into()))?;
+        let answer = futures_executor::block_on(connection.receive(line.to_string().into()).next())?;
         Some(serde_json::from_slice(&answer).unwrap())
     };
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 2, "b": 3}}});

@@ -8,7 +8,7 @@ use edgemcp::{
     platform::{LogLevel, Platform},
     stdio::Connection,
 };
-use futures_util::FutureExt;
+use futures_util::StreamExt;
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt},
     sync::{Semaphore, mpsc},
@@ -101,17 +101,17 @@ async fn read(
         let receiver = connection.clone();
         let (answers, platform) = (answers.clone(), platform.clone());
         let mut request = Box::pin(async move {
-            let answer = async {
-                match line {
-                    Some(line) => receiver.receive(line).await,
-                    None => Some(receiver.line_too_long()),
-                }
+            let lines = match line {
+                Some(line) => receiver.receive(line).left_stream(),
+                None => futures_util::stream::iter([receiver.line_too_long()]).right_stream(),
             };
-            match AssertUnwindSafe(answer).catch_unwind().await {
-                Ok(None) => {}
-                // Where this fails nobody is left to read it, which the writer tells.
-                Ok(Some(answer)) => drop(answers.send(answer).await),
-                Err(_) => platform.log(LogLevel::Error, "a handler panicked; its request has no answer"),
+            let mut lines = pin!(AssertUnwindSafe(lines).catch_unwind());
+            while let Some(line) = lines.next().await {
+                match line {
+                    // Where this fails nobody is left to read it, which the writer tells.
+                    Ok(line) => drop(answers.send(line).await),
+                    Err(_) => platform.log(LogLevel::Error, "a handler panicked; its request has no answer"),
+                }
             }
             drop(place);
         });

@@ -56,9 +56,21 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     raw: Option<&RawValue>,
     constraints: &Constraints,
 ) -> Result<T, ArgumentError> {
-    let text = raw.map(RawValue::get).filter(|text| *text != "null").unwrap_or("{}");
+    any_from_json(raw, constraints, true)
+}
+
+/// JSON as `T`, which is an object where `is_object` says so.
+///
+/// # Errors
+/// As [`from_json`].
+pub(crate) fn any_from_json<T: DeserializeOwned>(
+    raw: Option<&RawValue>,
+    constraints: &Constraints,
+    is_object: bool,
+) -> Result<T, ArgumentError> {
+    let text = raw.map(RawValue::get).filter(|text| *text != "null" || !is_object).unwrap_or("{}");
     // A derived `Deserialize` takes a struct's fields from an array too, where no constraint would find them.
-    if text.starts_with('[') {
+    if is_object && text.starts_with('[') {
         return Err(at("", "invalid type: sequence, expected an object"));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);

@@ -47,8 +47,19 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// Whether the client takes JSON as an answer; one that says nothing takes anything (RFC 9110, section 12.5.1).
-pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
+/// What a client takes as an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Accepts {
+    /// An answer in one piece.
+    pub(crate) json: bool,
+    /// A stream of events.
+    pub(crate) stream: bool,
+}
+
+/// What the client takes as an answer; one that says nothing takes JSON (RFC 9110, section 12.5.1, would have it take
+/// anything, but only who asks for a stream can be trusted to read one).
+pub(crate) fn accepts(headers: &HeaderMap) -> Accepts {
+    let mut accepts = Accepts { json: false, stream: false };
     let mut said_something = false;
     for value in headers.get_all(header::ACCEPT) {
         let Ok(value) = value.to_str() else { continue };
@@ -57,14 +68,16 @@ pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
             let essence = parts.next().unwrap_or_default();
             said_something |= !essence.is_empty();
             let is_zero = |q: &str| q.bytes().all(|b| matches!(b, b'0' | b'.'));
-            let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(is_zero));
-            let matches = ["application/json", "application/*", "*/*"];
-            if !refused && matches.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
-                return true;
+            if parts.any(|part| part.strip_prefix("q=").is_some_and(is_zero)) {
+                continue;
             }
+            let matches = |known: &[&str]| known.iter().any(|known| essence.eq_ignore_ascii_case(known));
+            accepts.json |= matches(&["application/json", "application/*", "*/*"]);
+            accepts.stream |= matches(&["text/event-stream"]);
         }
     }
-    !said_something
+    accepts.json |= !said_something;
+    accepts
 }
 
 #[cfg(test)]
@@ -83,12 +96,13 @@ mod tests {
     #[test]
     fn a_client_that_refuses_json_by_weight_is_believed() {
         let accepts = |value: &'static str| {
-            accepts_json(&HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(value))]))
+            accepts(&HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(value))]))
         };
-        assert!(accepts("text/event-stream, application/json"));
-        assert!(accepts("*/*;q=0.1"));
-        assert!(!accepts("text/event-stream"));
-        assert!(!accepts("application/json;q=0"));
-        assert!(accepts_json(&HeaderMap::new()));
+        let both = Accepts { json: true, stream: true };
+        assert_eq!(accepts("text/event-stream, application/json"), both);
+        assert_eq!(accepts("*/*;q=0.1"), Accepts { stream: false, ..both });
+        assert_eq!(accepts("text/event-stream"), Accepts { json: false, ..both });
+        assert_eq!(accepts("application/json;q=0"), Accepts { json: false, stream: false });
+        assert_eq!(super::accepts(&HeaderMap::new()), Accepts { stream: false, ..both });
     }
 }

@@ -4,5 +4,6 @@ mod body;
 pub(crate) mod headers;
 pub(crate) mod origin;
 pub(crate) mod refusal;
+pub(crate) mod sse;
 
 pub use self::body::{Body, BodyError};

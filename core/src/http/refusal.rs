@@ -52,7 +52,7 @@ pub(crate) fn unsupported_media_type() -> Response<Body> {
 pub(crate) fn not_acceptable() -> Response<Body> {
     text(
         StatusCode::NOT_ACCEPTABLE,
-        "send `Accept: application/json, text/event-stream`; this server answers with JSON",
+        "send `Accept: application/json, text/event-stream`; this server answers with one of these",
     )
 }
 

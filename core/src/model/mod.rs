@@ -2,23 +2,28 @@
 //!
 //! The `wire` module turns these into each revision's JSON, leaving out what a revision does not know.
 
+mod ask;
 mod content;
 mod definition;
+mod notice;
 mod request;
 
 use std::borrow::Cow;
 
-pub use self::{
-    content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
-    definition::{Icon, Theme},
-};
 pub(crate) use self::{
+    ask::{Action, Ask, Sampling},
     content::{Block, ResourceData},
     definition::{
         CacheHint, CacheScope, Implementation, Offers, PromptArgument, PromptDefinition, ResourceDefinition,
         ToolDefinition, ToolHints,
     },
-    request::Request,
+    request::{Completed, Input, Listened, Listing, Pairs, Request, Responses},
+};
+pub use self::{
+    ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
+    content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
+    definition::{Icon, Theme},
+    notice::{Change, LoggingLevel, Progress},
 };
 
 /// Text that is mostly known when the program is compiled.

@@ -22,6 +22,7 @@ use crate::{
     prompt::{IntoPrompt, Prompt},
     resource::{IntoResource, Resource},
     service::Service,
+    state::RequestState,
     tool::{IntoTool, Tool},
 };
 
@@ -67,6 +68,7 @@ pub struct Server {
     pub(crate) path: Text,
     pub(crate) body_bytes_max: usize,
     pub(crate) list_ttl: Duration,
+    pub(crate) request_state: RequestState,
 }
 
 impl Server {
@@ -91,6 +93,7 @@ impl Server {
             path: Text::Borrowed("/mcp"),
             body_bytes_max: BODY_BYTES_MAX,
             list_ttl: LIST_TTL,
+            request_state: RequestState::default(),
         }
     }
 
@@ -215,6 +218,14 @@ impl Server {
     #[must_use]
     pub fn list_ttl(mut self, ttl: Duration) -> Self {
         self.list_ttl = ttl;
+        self
+    }
+
+    /// Sets how the state of a call that waits for input travels: how long it is good, how large it may be, and whether
+    /// it is good once only.
+    #[must_use]
+    pub fn request_state(mut self, request_state: RequestState) -> Self {
+        self.request_state = request_state;
         self
     }
 

@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 
 use super::Server;
 use crate::{
-    model::{CacheHint, CacheScope, Implementation, Offers, Text},
+    model::{CacheHint, CacheScope, Implementation, Listing, Offers, Text},
     prompt::Prompt,
     resource::Resource,
+    state::RequestState,
     tool::Tool,
     uri::UriError,
     version::ProtocolVersion,
@@ -24,6 +25,7 @@ pub(crate) struct Tables {
     instructions: Option<Text>,
     pub(crate) offers: Offers,
     hint: CacheHint,
+    pub(crate) request_state: RequestState,
     tools: Vec<Tool>,
     tools_by_name: Index,
     resources: Vec<Resource>,
@@ -72,16 +74,15 @@ struct Written {
 pub(crate) enum Fixed {
     Initialize,
     Discover,
-    Tools,
-    Resources,
-    ResourceTemplates,
-    Prompts,
+    List(Listing),
 }
 
 impl Tables {
     /// Lays out `server`, which has been checked.
     pub(crate) fn new(server: Server) -> Self {
-        let Server { who, instructions, tools, resources, prompts, verifier, list_ttl, .. } = server;
+        let Server {
+            who, instructions, tools, resources, prompts, verifier, list_ttl, request_state, ..
+        } = server;
         let scope = match verifier {
             // Behind authorization a shared cache must not answer for us (2026-07-28, server/utilities/caching).
             Some(_) => CacheScope::Private,
@@ -102,6 +103,7 @@ impl Tables {
             prompts,
             who,
             instructions,
+            request_state,
             written: Default::default(),
         }
     }
@@ -139,10 +141,10 @@ impl Tables {
         let answer = match which {
             Fixed::Initialize => &written.initialize,
             Fixed::Discover => &written.discover,
-            Fixed::Tools => &written.tools,
-            Fixed::Resources => &written.resources,
-            Fixed::ResourceTemplates => &written.resource_templates,
-            Fixed::Prompts => &written.prompts,
+            Fixed::List(Listing::Tools) => &written.tools,
+            Fixed::List(Listing::Resources) => &written.resources,
+            Fixed::List(Listing::ResourceTemplates) => &written.resource_templates,
+            Fixed::List(Listing::Prompts) => &written.prompts,
         };
         answer.get_or_init(|| self.write(which, self.results_for(version)))
     }
@@ -156,10 +158,14 @@ impl Tables {
         match which {
             Fixed::Initialize => definition::initialize(to, offers, instructions),
             Fixed::Discover => definition::discover(to, offers, instructions, hint),
-            Fixed::Tools => definition::tools(to, self.tools.iter().map(|tool| &tool.definition), hint),
-            Fixed::Resources => definition::resources(to, resources(false), hint),
-            Fixed::ResourceTemplates => definition::resource_templates(to, resources(true), hint),
-            Fixed::Prompts => {
+            Fixed::List(Listing::Tools) => {
+                definition::tools(to, self.tools.iter().map(|tool| &tool.definition), hint)
+            }
+            Fixed::List(Listing::Resources) => definition::resources(to, resources(false), hint),
+            Fixed::List(Listing::ResourceTemplates) => {
+                definition::resource_templates(to, resources(true), hint)
+            }
+            Fixed::List(Listing::Prompts) => {
                 definition::prompts(to, self.prompts.iter().map(|prompt| &prompt.definition), hint)
             }
         }

@@ -25,10 +25,23 @@ pub(crate) enum Message<'a> {
         method: Cow<'a, str>,
         params: Option<&'a RawValue>,
     },
-    /// No notification of a client's is acted on, so its name does not matter.
-    Notification,
+    Notification {
+        method: Cow<'a, str>,
+        params: Option<&'a RawValue>,
+    },
     /// A client's answer to a request of the server's.
-    Response,
+    Response {
+        /// As JSON; `None` for an error that answers no request in particular.
+        id: Option<&'a RawValue>,
+        outcome: Outcome<'a>,
+    },
+}
+
+/// How a client answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome<'a> {
+    Result(&'a RawValue),
+    Error(&'a RawValue),
 }
 
 /// What a body holds.
@@ -73,6 +86,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Messages<'a> {
 pub(crate) struct Id<'a>(&'a RawValue);
 
 impl Id<'_> {
+    /// The id as JSON.
+    pub(crate) fn json(&self) -> &str {
+        self.0.get()
+    }
+
+    /// An id that was read before, from its JSON.
+    pub(crate) fn known(raw: &RawValue) -> Id<'_> {
+        Id(raw)
+    }
+
     fn parse(raw: &RawValue) -> Result<Id<'_>, Error> {
         let text = raw.get();
         let digits = text.strip_prefix('-').unwrap_or(text);
@@ -143,7 +166,10 @@ pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
     let Some(method) = envelope.method else {
         // An error may answer a request whose id could not be read, and has `null` then.
         return match (envelope.id, envelope.result, envelope.error) {
-            (Some(_), Some(_), None) | (_, None, Some(_)) => Ok(Message::Response),
+            (Some(id), Some(result), None) => {
+                Ok(Message::Response { id: Some(id), outcome: Outcome::Result(result) })
+            }
+            (id, None, Some(error)) => Ok(Message::Response { id, outcome: Outcome::Error(error) }),
             _ => Err(Error::invalid_request("the message has no `method`")),
         };
     };
@@ -157,7 +183,7 @@ pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
     let params = envelope.params;
     Ok(match id {
         Some(id) => Message::Request { id, method, params },
-        None => Message::Notification,
+        None => Message::Notification { method, params },
     })
 }
 
@@ -231,23 +257,59 @@ enum ErrorData<'a> {
     Uri {
         uri: &'a str,
     },
+    Elicitations {
+        elicitations: [UrlElicitation<'a>; 1],
+    },
     Version {
         supported: Vec<&'static str>,
         requested: &'a str,
     },
 }
 
-/// `ClientCapabilities` with one capability, without options.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UrlElicitation<'a> {
+    mode: &'static str,
+    elicitation_id: &'a str,
+    message: &'a str,
+    url: &'a str,
+}
+
+/// `ClientCapabilities` with one capability: `sampling` is `{"sampling": {}}`, `sampling.tools` is
+/// `{"sampling": {"tools": {}}}`, and nothing is an empty object.
 struct Required<'a>(&'a str);
 
 impl Serialize for Required<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct NoOptions {}
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(self.0, &NoOptions {})?;
+        let mut map = serializer.serialize_map(None)?;
+        if !self.0.is_empty() {
+            let (name, rest) = self.0.split_once('.').unwrap_or((self.0, ""));
+            map.serialize_entry(name, &Required(rest))?;
+        }
         map.end()
     }
+}
+
+#[derive(Serialize)]
+struct Outbound<'a, P> {
+    jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<P>,
+}
+
+/// A notification to the client.
+pub(crate) fn notification(method: &str, params: Option<impl Serialize>) -> Vec<u8> {
+    // As `success`.
+    serde_json::to_vec(&Outbound { jsonrpc: "2.0", id: None, method, params }).unwrap_or_default()
+}
+
+/// A request to the client, which only the legacy era has.
+pub(crate) fn request(id: &str, method: &str, params: &RawValue) -> Vec<u8> {
+    let outbound = Outbound { jsonrpc: "2.0", id: Some(id), method, params: Some(params) };
+    serde_json::to_vec(&outbound).unwrap_or_default()
 }
 
 /// The answer to request `id`.
@@ -263,6 +325,10 @@ pub(crate) fn failure(id: Option<Id<'_>>, error: &Error, era: Era) -> Vec<u8> {
         ErrorKind::MissingClientCapability { capability } => {
             Some(ErrorData::Capability { required_capabilities: Required(capability) })
         }
+        ErrorKind::UrlElicitationRequired { message, url } => Some(ErrorData::Elicitations {
+            // As in the request that asks for the same: the address tells it apart.
+            elicitations: [UrlElicitation { mode: "url", elicitation_id: url, message, url }],
+        }),
         ErrorKind::UnsupportedVersion { requested } => Some(ErrorData::Version {
             supported: ProtocolVersion::of(era).map(ProtocolVersion::as_str).collect(),
             requested,
@@ -285,8 +351,8 @@ mod tests {
     fn a_message_is_told_by_what_it_has() {
         let parse = |body: &'static str| match parse(body.as_bytes()).unwrap() {
             Inbound::One(Message::Request { .. }) => "request",
-            Inbound::One(Message::Notification) => "notification",
-            Inbound::One(Message::Response) => "response",
+            Inbound::One(Message::Notification { .. }) => "notification",
+            Inbound::One(Message::Response { .. }) => "response",
             Inbound::Batch(_) => "batch",
         };
         assert_eq!(parse(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), "request");

@@ -1,4 +1,4 @@
-//! The methods of 2025-11-25 and before: those of both eras, and the handshake.
+//! The methods of 2025-11-25 and before: those of both eras, the handshake, and what a session has.
 
 use super::params::{self, Params};
 use crate::{error::Error, model::Request};
@@ -8,14 +8,19 @@ use crate::{error::Error, model::Request};
 /// # Errors
 /// `InvalidParams` for parameters the method does not take.
 pub(super) fn decode<'a>(method: &str, params: &Params<'a>) -> Result<Option<Request<'a>>, Error> {
-    match method {
-        "initialize" => Ok(Some(Request::Initialize { requested: params.protocol_version()? })),
-        "ping" => Ok(Some(Request::Ping)),
-        _ => params.decode(method),
-    }
+    Ok(Some(match method {
+        "initialize" => params.initialize()?,
+        "ping" => Request::Ping,
+        "logging/setLevel" => params.set_level()?,
+        "resources/subscribe" => Request::Subscribe { uri: params.uri()? },
+        "resources/unsubscribe" => Request::Unsubscribe { uri: params.uri()? },
+        _ => return params.decode(method),
+    }))
 }
 
 /// Whether this era has `method`.
 pub(super) fn knows(method: &str) -> bool {
-    matches!(method, "initialize" | "ping") || params::knows(method)
+    const OWN: [&str; 5] =
+        ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+    OWN.contains(&method) || params::knows(method)
 }

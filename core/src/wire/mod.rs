@@ -3,12 +3,16 @@
 //! Everything here is a pure function over bytes and values; this is the one place that derives serde for protocol
 //! shapes.
 
+pub(crate) mod ask;
+pub(crate) mod capabilities;
 pub(crate) mod definition;
 pub(crate) mod jsonrpc;
 mod legacy;
 mod modern;
+pub(crate) mod notify;
 pub(crate) mod params;
 pub(crate) mod results;
+pub(crate) mod state;
 
 use self::params::Params;
 use crate::{error::Error, model::Request, version::Era};

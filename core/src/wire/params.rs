@@ -10,13 +10,14 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::Error,
-    limits::{MEMBERS_MAX, URI_BYTES_MAX, cut},
-    model::Request,
+    limits::{MEMBERS_MAX, SUBSCRIPTIONS_MAX, URI_BYTES_MAX, cut, echo},
+    model::{Completed, Input, Listened, Listing, LoggingLevel, Pairs, Request, Responses},
     wire::jsonrpc::present,
 };
 
 /// The members of `params` that any method of either era has, still as JSON. Others are ignored.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Params<'a> {
     #[serde(borrow, rename = "_meta")]
     meta: Option<&'a RawValue>,
@@ -26,10 +27,32 @@ pub(crate) struct Params<'a> {
     uri: Option<&'a RawValue>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    input_responses: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_state: Option<&'a RawValue>,
     #[serde(borrow)]
     cursor: Option<&'a RawValue>,
-    #[serde(borrow, rename = "protocolVersion")]
+    #[serde(borrow)]
     protocol_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    capabilities: Option<&'a RawValue>,
+    #[serde(borrow)]
+    client_info: Option<&'a RawValue>,
+    #[serde(borrow)]
+    level: Option<&'a RawValue>,
+    #[serde(borrow, rename = "ref")]
+    reference: Option<&'a RawValue>,
+    #[serde(borrow)]
+    argument: Option<&'a RawValue>,
+    #[serde(borrow)]
+    context: Option<&'a RawValue>,
+    #[serde(borrow)]
+    notifications: Option<&'a RawValue>,
+    #[serde(borrow)]
+    task_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_id: Option<&'a RawValue>,
 }
 
 /// What a request's `_meta` says about the request itself (2026-07-28, basic/index, "`_meta`").
@@ -46,6 +69,49 @@ pub(crate) struct Meta<'a> {
     pub(crate) client_capabilities: Option<&'a RawValue>,
     #[serde(borrow, rename = "io.modelcontextprotocol/clientInfo")]
     pub(crate) client_info: Option<&'a RawValue>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
+    log_level: Option<&'a RawValue>,
+    #[serde(borrow, rename = "progressToken")]
+    progress_token: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) traceparent: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) tracestate: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) baggage: Option<&'a RawValue>,
+}
+
+impl<'a> Meta<'a> {
+    /// What the legacy era knows of it.
+    pub(crate) fn legacy(self) -> Self {
+        let Self { progress_token, traceparent, tracestate, baggage, .. } = self;
+        Self { progress_token, traceparent, tracestate, baggage, ..Self::default() }
+    }
+
+    /// The token that reports of progress must carry, where they are wanted.
+    ///
+    /// # Errors
+    /// `InvalidParams` where it is neither a string nor an integer.
+    pub(crate) fn progress_token(&self) -> Result<Option<&'a RawValue>, Error> {
+        let Some(token) = self.progress_token else { return Ok(None) };
+        let text = token.get();
+        let is_integer = text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit());
+        match text.starts_with('"') || is_integer {
+            true => Ok(Some(token)),
+            false => Err(Error::invalid_params(format!(
+                "`progressToken` must be a string or an integer, not {}",
+                cut(text)
+            ))),
+        }
+    }
+
+    /// The least level of log that a modern request wants; it wants none where it says nothing.
+    ///
+    /// # Errors
+    /// `InvalidParams` where it names no level.
+    pub(crate) fn log_level(&self) -> Result<Option<LoggingLevel>, Error> {
+        self.log_level.map(|raw| level("io.modelcontextprotocol/logLevel", raw)).transpose()
+    }
 }
 
 impl<'a> Params<'a> {
@@ -70,59 +136,197 @@ impl<'a> Params<'a> {
         match method {
             "tools/call" | "prompts/get" => self.name.and_then(string),
             "resources/read" => self.uri.and_then(string),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => self.task_id.and_then(string),
             _ => None,
         }
     }
 
-    /// The revision that an `initialize` asks for.
-    ///
-    /// # Errors
-    /// `InvalidParams` where it is missing or no string.
-    pub(super) fn protocol_version(&self) -> Result<Cow<'a, str>, Error> {
-        required("protocolVersion", self.protocol_version)
+    /// The id of the request that a `notifications/cancelled` is about, as JSON.
+    pub(crate) fn request_id(&self) -> Option<&'a RawValue> {
+        self.request_id
     }
 
-    /// The methods both eras have; `None` for any other.
+    /// The methods of both eras, each reading what it takes; `None` for any other.
     ///
     /// # Errors
     /// `InvalidParams` for parameters the method does not take.
     pub(super) fn decode(&self, method: &str) -> Result<Option<Request<'a>>, Error> {
-        let request = match method {
-            "tools/list" => Request::ListTools,
-            "resources/list" => Request::ListResources,
-            "resources/templates/list" => Request::ListResourceTemplates,
-            "prompts/list" => Request::ListPrompts,
-            "tools/call" => {
-                return Ok(Some(Request::CallTool {
-                    name: required("name", self.name)?,
-                    arguments: self.arguments,
-                }));
-            }
-            "resources/read" => {
-                let uri = required("uri", self.uri)?;
-                if uri.len() > URI_BYTES_MAX {
-                    let bytes = uri.len();
-                    return Err(Error::invalid_params(format!(
-                        "`uri` has {bytes} bytes, more than {URI_BYTES_MAX}"
-                    )));
-                }
-                return Ok(Some(Request::ReadResource { uri }));
-            }
-            "prompts/get" => {
-                let name = required("name", self.name)?;
-                let arguments = self.arguments.map_or(Ok(Vec::new()), strings)?;
-                return Ok(Some(Request::GetPrompt { name, arguments }));
-            }
+        Ok(Some(match method {
+            "tools/list" => self.list(Listing::Tools)?,
+            "resources/list" => self.list(Listing::Resources)?,
+            "resources/templates/list" => self.list(Listing::ResourceTemplates)?,
+            "prompts/list" => self.list(Listing::Prompts)?,
+            "tools/call" => Request::CallTool {
+                name: required("name", self.name)?,
+                arguments: self.arguments,
+                input: Input::default(),
+            },
+            "resources/read" => Request::ReadResource { uri: self.uri()?, input: Input::default() },
+            "prompts/get" => Request::GetPrompt {
+                name: required("name", self.name)?,
+                arguments: self.arguments.map_or(Ok(Vec::new()), |raw| strings("arguments", raw))?,
+                input: Input::default(),
+            },
+            "completion/complete" => self.complete()?,
             _ => return Ok(None),
-        };
-        // Every list is one page, so no cursor was ever handed out.
-        match self.cursor {
-            Some(cursor) => {
-                let cursor = cut(cursor.get());
-                Err(Error::invalid_params(format!("cursor {cursor} was not issued by this server")))
-            }
-            None => Ok(Some(request)),
+        }))
+    }
+
+    /// What comes back with a request of the modern era that is sent again.
+    ///
+    /// # Errors
+    /// `InvalidParams` where it is not what a server could have handed out.
+    pub(super) fn input(&self) -> Result<Input<'a>, Error> {
+        Ok(Input {
+            state: self.request_state.map(|raw| required("requestState", Some(raw))).transpose()?,
+            responses: self.input_responses.map_or(Ok(Vec::new()), responses)?,
+        })
+    }
+
+    /// The parameters of `initialize`.
+    ///
+    /// # Errors
+    /// `InvalidParams` where no revision is asked for.
+    pub(super) fn initialize(&self) -> Result<Request<'a>, Error> {
+        Ok(Request::Initialize {
+            requested: required("protocolVersion", self.protocol_version)?,
+            capabilities: self.capabilities,
+            client_info: self.client_info,
+        })
+    }
+
+    /// The parameters of `logging/setLevel`.
+    ///
+    /// # Errors
+    /// `InvalidParams` where no level is named.
+    pub(super) fn set_level(&self) -> Result<Request<'a>, Error> {
+        let raw = self.level.ok_or_else(|| Error::invalid_params("`params` must have `level`"))?;
+        Ok(Request::SetLevel { level: level("level", raw)? })
+    }
+
+    /// The URI that a method is about.
+    ///
+    /// # Errors
+    /// `InvalidParams` where there is none, or it is too long.
+    pub(super) fn uri(&self) -> Result<Cow<'a, str>, Error> {
+        bounded_uri("uri", required("uri", self.uri)?)
+    }
+
+    /// The task that a method is about.
+    ///
+    /// # Errors
+    /// `InvalidParams` where there is none.
+    pub(super) fn task_id(&self) -> Result<Cow<'a, str>, Error> {
+        required("taskId", self.task_id)
+    }
+
+    /// The parameters of `tasks/update`.
+    ///
+    /// # Errors
+    /// `InvalidParams` where they are not a task and answers for it.
+    pub(super) fn update_task(&self) -> Result<Request<'a>, Error> {
+        let raw = self
+            .input_responses
+            .ok_or_else(|| Error::invalid_params("`params` must have `inputResponses`"))?;
+        Ok(Request::UpdateTask { id: self.task_id()?, responses: responses(raw)? })
+    }
+
+    /// The parameters of `subscriptions/listen`.
+    ///
+    /// # Errors
+    /// `InvalidParams` where they name no notifications.
+    pub(super) fn listen(&self) -> Result<Request<'a>, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        #[derive(Default)]
+        struct Filter<'a> {
+            tools_list_changed: bool,
+            prompts_list_changed: bool,
+            resources_list_changed: bool,
+            #[serde(borrow)]
+            resource_subscriptions: Vec<Text<'a>>,
+            #[serde(borrow)]
+            task_ids: Vec<Text<'a>>,
         }
+        let raw = self
+            .notifications
+            .ok_or_else(|| Error::invalid_params("`params` must have `notifications`, what to listen to"))?;
+        let filter: Filter<'a> =
+            serde_json::from_str(raw.get()).ok().filter(|_| raw.get().starts_with('{')).ok_or_else(|| {
+                Error::invalid_params(format!(
+                    "`notifications` must be an object of flags (`toolsListChanged`, …) and lists of strings \
+                     (`resourceSubscriptions`), not {}",
+                    cut(raw.get())
+                ))
+            })?;
+        let count = filter.resource_subscriptions.len() + filter.task_ids.len();
+        if count > SUBSCRIPTIONS_MAX {
+            return Err(Error::invalid_params(format!(
+                "`notifications` lists {count} resources and tasks, more than {SUBSCRIPTIONS_MAX}"
+            )));
+        }
+        let uris = filter.resource_subscriptions.into_iter();
+        Ok(Request::Listen(Listened {
+            tools: filter.tools_list_changed,
+            prompts: filter.prompts_list_changed,
+            resources: filter.resources_list_changed,
+            uris: uris
+                .map(|Text(uri)| bounded_uri("resourceSubscriptions", uri))
+                .collect::<Result<_, _>>()?,
+            tasks: filter.task_ids.into_iter().map(|Text(id)| id).collect(),
+        }))
+    }
+
+    fn list(&self, listing: Listing) -> Result<Request<'a>, Error> {
+        let cursor = self.cursor.map(|raw| required("cursor", Some(raw))).transpose()?;
+        Ok(Request::List { listing, cursor })
+    }
+
+    fn complete(&self) -> Result<Request<'a>, Error> {
+        #[derive(Deserialize)]
+        struct Reference<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: Cow<'a, str>,
+            #[serde(borrow)]
+            name: Option<Cow<'a, str>>,
+            #[serde(borrow)]
+            uri: Option<Cow<'a, str>>,
+        }
+        #[derive(Deserialize)]
+        struct Argument<'a> {
+            #[serde(borrow)]
+            name: Cow<'a, str>,
+            #[serde(borrow)]
+            value: Cow<'a, str>,
+        }
+        #[derive(Deserialize)]
+        struct Context<'a> {
+            #[serde(borrow)]
+            arguments: Option<&'a RawValue>,
+        }
+        let reference: Reference<'a> = shaped(
+            "ref",
+            self.reference,
+            "{\"type\": \"ref/prompt\", \"name\": …}, or of a resource template",
+        )?;
+        let of = match (reference.kind.as_ref(), reference.name, reference.uri) {
+            ("ref/prompt", Some(name), _) => Completed::Prompt(name),
+            ("ref/resource", _, Some(uri)) => Completed::Resource(bounded_uri("ref.uri", uri)?),
+            (kind, ..) => {
+                return Err(Error::invalid_params(format!(
+                    "`ref` must be a `ref/prompt` with a `name` or a `ref/resource` with a `uri`, not {}",
+                    echo(kind)
+                )));
+            }
+        };
+        let Argument { name, value } =
+            shaped("argument", self.argument, "{\"name\": …, \"value\": …}, both strings")?;
+        let context: Option<Context<'a>> =
+            self.context.map(|raw| shaped("context", Some(raw), "{\"arguments\": …}")).transpose()?;
+        let arguments = context
+            .and_then(|context| context.arguments)
+            .map_or(Ok(Vec::new()), |raw| strings("context.arguments", raw))?;
+        Ok(Request::Complete { of, argument: name, value, arguments })
     }
 }
 
@@ -140,11 +344,36 @@ fn object<'a, T: Deserialize<'a>>(what: &str, raw: &'a RawValue) -> Result<T, Er
     serde_json::from_str(raw.get()).map_err(|_| Error::invalid_params(format!("`{what}` has a member twice")))
 }
 
+/// A member that must be there and be an object of this shape.
+fn shaped<'a, T: Deserialize<'a>>(name: &str, raw: Option<&'a RawValue>, shape: &str) -> Result<T, Error> {
+    let raw = raw.ok_or_else(|| Error::invalid_params(format!("`params` must have `{name}`")))?;
+    serde_json::from_str(raw.get())
+        .ok()
+        .filter(|_| raw.get().starts_with('{'))
+        .ok_or_else(|| Error::invalid_params(format!("`{name}` must be {shape}, not {}", cut(raw.get()))))
+}
+
 /// A member that must be there and be a string.
 fn required<'a>(name: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Error> {
     let raw = raw.ok_or_else(|| Error::invalid_params(format!("`params` must have `{name}`")))?;
     string(raw)
         .ok_or_else(|| Error::invalid_params(format!("`{name}` must be a string, not {}", cut(raw.get()))))
+}
+
+fn bounded_uri<'a>(name: &str, uri: Cow<'a, str>) -> Result<Cow<'a, str>, Error> {
+    match uri.len() {
+        bytes if bytes > URI_BYTES_MAX => {
+            Err(Error::invalid_params(format!("`{name}` has {bytes} bytes, more than {URI_BYTES_MAX}")))
+        }
+        _ => Ok(uri),
+    }
+}
+
+fn level(name: &str, raw: &RawValue) -> Result<LoggingLevel, Error> {
+    string(raw).and_then(|level| LoggingLevel::parse(&level)).ok_or_else(|| {
+        let levels = LoggingLevel::ALL.map(LoggingLevel::as_str).join(", ");
+        Error::invalid_params(format!("`{name}` must be one of {levels}, not {}", cut(raw.get())))
+    })
 }
 
 /// `raw` as a string, where it is one.
@@ -157,16 +386,27 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-fn strings(raw: &RawValue) -> Result<Vec<Pair<'_>>, Error> {
+fn strings<'a>(name: &str, raw: &'a RawValue) -> Result<Pairs<'a>, Error> {
     let Object(pairs) = serde_json::from_str::<Object<'_, Text<'_>>>(raw.get()).map_err(|_| {
-        Error::invalid_params(format!("`arguments` must be an object of strings, not {}", cut(raw.get())))
+        Error::invalid_params(format!("`{name}` must be an object of strings, not {}", cut(raw.get())))
     })?;
-    if pairs.len() > MEMBERS_MAX {
-        return Err(Error::invalid_params(format!("`arguments` has more than {MEMBERS_MAX} members")));
-    }
+    few(name, pairs.len())?;
     Ok(pairs.into_iter().map(|(key, Text(value))| (key, value)).collect())
+}
+
+fn responses(raw: &RawValue) -> Result<Responses<'_>, Error> {
+    let Object(pairs) = serde_json::from_str::<Object<'_, &RawValue>>(raw.get()).map_err(|_| {
+        Error::invalid_params(format!("`inputResponses` must be an object, not {}", cut(raw.get())))
+    })?;
+    few("inputResponses", pairs.len())?;
+    Ok(pairs)
+}
+
+fn few(name: &str, members: usize) -> Result<(), Error> {
+    match members > MEMBERS_MAX {
+        true => Err(Error::invalid_params(format!("`{name}` has more than {MEMBERS_MAX} members"))),
+        false => Ok(()),
+    }
 }
 
 /// The members of a JSON object, by name; `None` where `text` is no object, or has more than [`MEMBERS_MAX`].
@@ -180,6 +420,10 @@ impl<'a> Members<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let Self(Object(pairs)) = self;
         pairs.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.0.is_empty()
     }
 }
 

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use ::base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
 
+use super::definition::raw;
 use crate::{
+    journal::Asked,
     model::{
         Annotations, Block, CacheHint, CacheScope, Content, PromptMessage, ResourceContents, ResourceData,
         Role,
@@ -61,6 +63,52 @@ impl<'a> For<'a> {
 /// The empty result.
 #[derive(Serialize)]
 pub(crate) struct Empty {}
+
+/// The result of a request that goes on once the client has answered something (2026-07-28, basic/patterns/mrtr).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InputRequired<'a> {
+    input_requests: InputRequests<'a>,
+    request_state: &'a str,
+    result_type: &'static str,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<ResultMeta<'a>>,
+}
+
+/// What the client is asked, by the keys it answers under.
+pub(crate) struct InputRequests<'a>(pub(crate) Vec<&'a Asked>);
+
+impl Serialize for InputRequests<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct InputRequest<'a> {
+            method: &'static str,
+            params: &'a RawValue,
+        }
+        let mut map = serializer.serialize_map(None)?;
+        for asked in &self.0 {
+            if let Some((method, params)) = &asked.request {
+                map.serialize_entry(&asked.key, &InputRequest { method, params })?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'a> InputRequired<'a> {
+    pub(crate) fn new(to: For<'a>, asks: impl Iterator<Item = &'a Asked>, request_state: &'a str) -> Self {
+        Self {
+            input_requests: InputRequests(asks.collect()),
+            request_state,
+            result_type: "input_required",
+            meta: to.meta(),
+        }
+    }
+
+    pub(crate) fn into_raw(self) -> Box<RawValue> {
+        raw(self)
+    }
+}
 
 /// The result of `tools/call`.
 #[derive(Serialize)]
@@ -171,7 +219,7 @@ struct WireMessage<'a> {
 /// One block of content; each kind fills in its own fields.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WireContent<'a> {
+pub(super) struct WireContent<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -216,7 +264,7 @@ pub(super) struct WireAnnotations<'a> {
     last_modified: Option<&'a str>,
 }
 
-const fn role(role: Role) -> &'static str {
+pub(super) const fn role(role: Role) -> &'static str {
     match role {
         Role::User => "user",
         Role::Assistant => "assistant",
@@ -238,7 +286,7 @@ fn text_block(text: Cow<'_, str>) -> WireContent<'_> {
     WireContent { kind: "text", text: Some(text), ..WireContent::default() }
 }
 
-fn wire_content(content: &Content, version: ProtocolVersion) -> WireContent<'_> {
+pub(super) fn wire_content(content: &Content, version: ProtocolVersion) -> WireContent<'_> {
     let media = |kind, data, mime_type| WireContent {
         kind,
         data: Some(BASE64.encode(data)),

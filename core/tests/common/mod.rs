@@ -3,13 +3,16 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on may panic")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use edgemcp::{
     ProtocolVersion, Server, Service,
     http::Body,
-    platform::{Exposure, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+    platform::{Exposure, Log, LogLevel, Platform, PlatformBuilder, Random, RandomError, Timestamp, Vars},
     prelude::*,
     store::MemoryStore,
 };
@@ -87,26 +90,51 @@ impl Lines {
 }
 
 /// A platform without surprises.
+#[derive(Clone)]
 pub struct Stage {
     pub service: Arc<Service>,
     pub platform: Platform,
     pub clock: ManualClock,
     pub log: Arc<Lines>,
+    pub random: Arc<Counting>,
 }
 
-struct NoRandom;
+/// Randomness that repeats from run to run, and that a test can look at.
+#[derive(Default)]
+pub struct Counting(AtomicU64);
 
-impl Random for NoRandom {
-    fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> {
-        Err(RandomError)
+impl Random for Counting {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
+        let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let bytes = count.to_be_bytes();
+        buffer.iter_mut().zip(bytes.iter().rev().cycle()).for_each(|(to, from)| *to = *from);
+        Ok(())
     }
 }
 
-struct Settings;
+impl Counting {
+    /// How often it was asked.
+    pub fn draws(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A key to seal with, and the one before it.
+pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const OLD_KEY: &str = "HxwdHh8YGRobFBUWFxAREhMMDQ4PCAkKCwQFBgcAAQI=";
+
+/// The settings of a platform, by name.
+pub struct Settings(pub Vec<(&'static str, String)>);
 
 impl Vars for Settings {
     fn var(&self, name: &str) -> Option<String> {
-        (name == "TEST_TOKEN").then(|| "sesame".to_owned())
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self(vec![("TEST_TOKEN", "sesame".to_owned()), ("EDGEMCP_SEAL_KEYS", KEY.to_owned())])
     }
 }
 
@@ -116,15 +144,29 @@ impl Stage {
     }
 
     pub fn exposed(server: Server, exposure: Exposure) -> Self {
+        Self::built(server, Settings::default(), |builder| builder.exposure(exposure))
+    }
+
+    /// A stage with these settings, and whatever else of its platform a test changes.
+    pub fn built(
+        server: Server,
+        settings: Settings,
+        change: impl FnOnce(PlatformBuilder) -> PlatformBuilder,
+    ) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
         let log = Arc::new(Lines::default());
-        let platform = Platform::builder(Arc::new(clock.clone()), Arc::new(NoRandom))
+        let random = Arc::new(Counting::default());
+        let builder = Platform::builder(Arc::new(clock.clone()), random.clone())
             .store(Arc::new(MemoryStore::new(Arc::new(clock.clone()))))
-            .vars(Arc::new(Settings))
-            .log(log.clone())
-            .exposure(exposure)
-            .build();
-        Self { service: Arc::new(server.build().unwrap()), platform, clock, log }
+            .vars(Arc::new(settings))
+            .log(log.clone());
+        let platform = change(builder).build();
+        Self { service: Arc::new(server.build().unwrap()), platform, clock, log, random }
+    }
+
+    /// Another instance of the same server: another definition, built anew, on the same platform.
+    pub fn beside(&self, server: Server) -> Self {
+        Self { service: Arc::new(server.build().unwrap()), ..self.clone() }
     }
 
     pub fn send(&self, request: Request<Bytes>) -> Response<Body> {
@@ -142,7 +184,15 @@ impl Stage {
 
     /// A request of 2026-07-28 with all that it must have.
     pub fn modern(&self, method: &str, params: Value) -> Answer {
-        let (body, headers) = modern(method, params);
+        self.modern_as(None, method, params)
+    }
+
+    /// A request of 2026-07-28 with this bearer token.
+    pub fn modern_as(&self, token: Option<&str>, method: &str, params: Value) -> Answer {
+        let (body, mut headers) = modern(method, params);
+        if let Some(token) = token {
+            headers.push(("authorization", format!("Bearer {token}")));
+        }
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.post(body.to_string(), &headers)
     }
@@ -180,10 +230,14 @@ pub fn modern(method: &str, mut params: Value) -> (Value, Vec<(&'static str, Str
     if let Some(Value::String(name)) = name {
         headers.push(("mcp-name", name.clone()));
     }
+    let meta = params["_meta"].take();
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
     });
+    for (name, value) in meta.as_object().into_iter().flatten() {
+        params["_meta"][name] = value.clone();
+    }
     (json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}), headers)
 }
 
@@ -200,9 +254,18 @@ pub struct Answer {
 impl Answer {
     pub fn new(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
-        let text = String::from_utf8(body.as_bytes().unwrap().to_vec()).unwrap();
-        let json = serde_json::from_str(&text).unwrap_or_default();
+        let bytes = futures_executor::block_on(body.collect(usize::MAX)).unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let json = match parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            true => events(&text).pop().unwrap_or_default(),
+            false => serde_json::from_str(&text).unwrap_or_default(),
+        };
         Self { status: parts.status, headers: parts.headers, text, json }
+    }
+
+    /// The messages of a stream.
+    pub fn events(&self) -> Vec<Value> {
+        events(&self.text)
     }
 
     pub fn code(&self) -> Option<i64> {
@@ -218,4 +281,17 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+}
+
+/// The messages in the text of a stream; priming events and comments are none.
+pub fn events(text: &str) -> Vec<Value> {
+    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
+    data.filter(|data| !data.is_empty()).map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+/// What a client that can be asked everything declares.
+pub fn capable() -> Value {
+    json!({"io.modelcontextprotocol/clientCapabilities": {
+        "elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {},
+    }})
 }

@@ -1,0 +1,312 @@
+//! What a handler knows about the request it serves, and what it can reach from there.
+
+mod say;
+mod step;
+
+use std::{borrow::Cow, fmt, future::poll_fn, sync::Arc};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    ask::{AskError, Asks, Elicit, ElicitUrl, Reach, Roots, Sample},
+    auth::Principal,
+    line::{Line, Want},
+    model::{Ask, SamplingMessage},
+    platform::{Platform, Timestamp},
+    seal::Sealer,
+    server::tables::Tables,
+    store::{Partition, Store},
+    version::{Era, ProtocolVersion},
+    wire::{
+        capabilities,
+        params::{self, Members},
+    },
+};
+
+/// One request, as its handler sees it. Cloning is cheap; a clone is the same request.
+///
+/// ```
+/// # use edgemcp::prelude::*;
+/// /// Says who is asking.
+/// #[tool]
+/// async fn whoami(cx: &Context) -> String {
+///     cx.principal().map_or("somebody".to_owned(), |principal| principal.subject().to_owned())
+/// }
+/// # let _ = whoami::tool();
+/// ```
+#[derive(Clone)]
+pub struct Context(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) platform: Platform,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) version: ProtocolVersion,
+    /// Shared by the messages of a batch; empty over stdio.
+    pub(crate) headers: Arc<HeaderMap>,
+    pub(crate) client: Client,
+    /// The trace's `traceparent`, `tracestate` and `baggage`, still as JSON in the bytes of the request.
+    pub(crate) trace: [Option<Bytes>; 3],
+    pub(crate) line: Arc<Line>,
+    pub(crate) reach: Reach,
+    /// The whole request, in its bytes.
+    pub(crate) message: Bytes,
+    /// Where the call is kept, if it outlives this request.
+    pub(crate) stored: Option<Partition>,
+}
+
+/// What a client says about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    /// The JSON object it names itself by.
+    pub(crate) info: Option<Bytes>,
+    pub(crate) declared: Declared,
+}
+
+/// What a client declares that it can do.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Declared {
+    /// In this request or on this connection: the JSON object.
+    Json(Bytes),
+    /// In the handshake of its session.
+    Bits(u16),
+    /// In a handshake that nobody remembers.
+    #[default]
+    Unknown,
+}
+
+impl Client {
+    /// Whether it declares the capability at `path`.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        match &self.declared {
+            Declared::Json(json) => {
+                std::str::from_utf8(json).is_ok_and(|declared| capabilities::has(declared, path))
+            }
+            Declared::Bits(bits) => capabilities::among(*bits, path),
+            Declared::Unknown => false,
+        }
+    }
+}
+
+/// Where a request stands in a trace across programs (W3C Trace Context; SEP-414).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TraceContext {
+    /// Such as `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`.
+    pub traceparent: String,
+    /// What the programs on the way have added.
+    pub tracestate: Option<String>,
+    /// What travels along (W3C Baggage).
+    pub baggage: Option<String>,
+}
+
+impl Context {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        &self.0.line
+    }
+
+    /// Where the server runs, and what it offers there.
+    pub fn platform(&self) -> &Platform {
+        &self.0.platform
+    }
+
+    /// The external store.
+    pub fn store(&self) -> &dyn Store {
+        self.0.platform.store()
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.0.platform.now()
+    }
+
+    /// The value of the setting or secret `name`.
+    pub fn var(&self, name: &str) -> Option<String> {
+        self.0.platform.var(name)
+    }
+
+    /// Who is asking, where the server has a [`Verifier`](crate::auth::Verifier).
+    pub fn principal(&self) -> Option<&Principal> {
+        self.0.principal.as_deref()
+    }
+
+    /// The revision of the protocol the request is of.
+    pub fn protocol_version(&self) -> ProtocolVersion {
+        self.0.version
+    }
+
+    /// The HTTP headers of the request; none over stdio. Where a call was taken up again by another instance, they are
+    /// those of the request that took it up, or none.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// Name and version of the client's program, where it said so. For display and logs: nothing vouches for it.
+    pub fn client(&self) -> Option<(String, String)> {
+        let info = Members::read(std::str::from_utf8(self.0.client.info.as_deref()?).ok()?)?;
+        let text = |name| info.get(name).and_then(params::string).map(Cow::into_owned);
+        Some((text("name")?, text("version")?))
+    }
+
+    /// Whether the client declared the capability `name`: `elicitation`, `sampling`, or one below such, as in
+    /// `sampling.tools`. A legacy client declares in its handshake, which only a session or a connection remembers.
+    pub fn client_has(&self, name: &str) -> bool {
+        self.0.client.has(name)
+    }
+
+    /// The trace this request is a part of: from the request's `_meta`, or else from its `traceparent` header.
+    pub fn trace(&self) -> Option<TraceContext> {
+        let [traceparent, tracestate, baggage] = &self.0.trace;
+        let text = |raw: &Option<Bytes>, name: &str| match raw {
+            Some(json) => serde_json::from_slice::<String>(json).ok(),
+            None => self.0.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned),
+        };
+        Some(TraceContext {
+            traceparent: text(traceparent, "traceparent")?,
+            tracestate: text(tracestate, "tracestate"),
+            baggage: text(baggage, "baggage"),
+        })
+    }
+
+    /// Asks the person in front of the client to fill in a form, and waits for it. `T` is the form: a struct, or one
+    /// value ([`Elicit`] says of what).
+    ///
+    /// ```
+    /// # use edgemcp::prelude::*;
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Order {
+    ///     /// How many.
+    ///     #[schemars(range(min = 1, max = 10))]
+    ///     count: u8,
+    ///     color: Color,
+    /// }
+    ///
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// enum Color { Red, Green }
+    ///
+    /// /// Order something.
+    /// #[tool]
+    /// async fn order(cx: &Context) -> Result<String, ToolError> {
+    ///     let Order { count, .. } = cx.elicit("What do you want?").await?;
+    ///     Ok(format!("{count} of them are on their way"))
+    /// }
+    /// # let _ = order::tool();
+    /// ```
+    ///
+    /// # Errors
+    /// [`AskError`] where the person declined or dismissed it, and where the client cannot be asked.
+    pub fn elicit<T: DeserializeOwned + JsonSchema>(&self, message: impl Into<String>) -> Elicit<T> {
+        Elicit::new(self.clone(), message.into())
+    }
+
+    /// Asks the person in front of the client to open `url`, for what must not go through the client: a password, a
+    /// key, a payment. Make sure that who opens it is who is asking ([`principal`](Self::principal)), and put no secret
+    /// into the address itself.
+    ///
+    /// # Errors
+    /// As [`elicit`](Self::elicit); the client must declare `elicitation.url`.
+    pub fn elicit_url(&self, message: impl Into<String>, url: impl Into<String>) -> ElicitUrl {
+        ElicitUrl::new(self.clone(), message.into(), url.into())
+    }
+
+    /// Asks the client's model to say something, and waits for it.
+    ///
+    /// ```
+    /// # use edgemcp::prelude::*;
+    /// /// Summarize a text.
+    /// #[tool]
+    /// async fn summarize(cx: &Context, text: String) -> Result<String, ToolError> {
+    ///     let summary = cx.sample(format!("Summarize this:\n\n{text}")).max_tokens(200).temperature(0.2).await?;
+    ///     Ok(summary.text())
+    /// }
+    /// # let _ = summarize::tool();
+    /// ```
+    ///
+    /// # Errors
+    /// [`AskError`] where the client refused, and where it cannot be asked.
+    pub fn sample(&self, prompt: impl Into<String>) -> Sample {
+        Sample::new(self.clone(), SamplingMessage::user(prompt.into()))
+    }
+
+    /// Asks which folders and files the client works on, and waits for it.
+    ///
+    /// # Errors
+    /// [`AskError`] where the client refused, and where it cannot be asked.
+    pub fn roots(&self) -> Roots {
+        Roots::new(self.clone())
+    }
+
+    /// Begins to ask several things at once.
+    pub fn ask(&self) -> Asks<()> {
+        Asks::new(self.clone())
+    }
+
+    /// Closes the stream of this call's answer, so that a client need not hold a connection while the handler goes on;
+    /// it comes back for the answer by itself (2025-11-25, basic/transports). Where that is not possible, nothing
+    /// happens: on the modern era, over stdio, without a session, and without a store that is atomic and consistent.
+    pub async fn close_stream(&self) {
+        self.want(Want::CloseStream).await;
+    }
+
+    /// Resolves once nobody waits for the answer any more: the client has gone (modern era), or said that the request is
+    /// cancelled. The handler itself is stopped then; this is for work that it has begun elsewhere.
+    pub async fn cancelled(&self) {
+        poll_fn(|task| self.0.line.poll_cancelled(task)).await;
+    }
+
+    pub(crate) async fn want(&self, want: Want) {
+        poll_fn(|task| self.0.line.poll_want(want, task)).await;
+    }
+
+    /// Whether the client can be asked this at all.
+    pub(crate) fn can_ask(&self, ask: &Ask) -> Result<(), AskError> {
+        let capability = ask.capability();
+        if let Declared::Unknown = self.0.client.declared {
+            let Reach::Nowhere(why) = self.0.reach else {
+                return Err(AskError::MissingCapability(capability));
+            };
+            return Err(AskError::unavailable(why));
+        }
+        if !self.client_has(capability) {
+            return Err(AskError::MissingCapability(capability));
+        }
+        match self.0.reach {
+            Reach::Nowhere(why) => match ask {
+                // The client opens the address and calls again: that needs nothing between the two.
+                Ask::Url { message, url } if self.0.version == ProtocolVersion::V2025_11_25 => {
+                    Err(AskError::UrlRequired(message.clone(), url.clone()))
+                }
+                _ => Err(AskError::unavailable(why)),
+            },
+            Reach::Again => match Sealer::new(&self.0.platform) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(AskError::unavailable(error.to_string())),
+            },
+            Reach::Connection | Reach::Store => Ok(()),
+        }
+    }
+
+    /// Whether the request is of the modern era.
+    pub(crate) fn is_modern(&self) -> bool {
+        self.0.version.era() == Era::Modern
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("version", &self.0.version)
+            .field(
+                "principal",
+                &self.0.principal.as_ref().map(|principal| Cow::Borrowed(principal.subject())),
+            )
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,269 @@
+//! What a handler and whoever drives it share: what it says beside its answer, and what it waits for.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use serde_json::value::RawValue;
+
+use crate::{
+    journal::{Answer, Journal},
+    model::{LoggingLevel, Progress},
+    wire::notify,
+};
+
+/// The most messages of one request that may wait to be sent. Past it, reports of progress and lines of log are left
+/// out.
+pub const SAID_WAITING_MAX: usize = 1000;
+
+/// What a client wants to be told while its request is worked on.
+#[derive(Debug, Default)]
+pub(crate) struct Hears {
+    /// The token that reports of progress must carry, as JSON; `None` where none are wanted.
+    pub(crate) progress_token: Option<Box<RawValue>>,
+    pub(crate) log: HearsLog,
+}
+
+/// Which lines of log a client wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HearsLog {
+    #[default]
+    Nothing,
+    From(LoggingLevel),
+    /// As its session says, which is looked up once there is a line.
+    AsSession,
+}
+
+/// Something said beside the answer.
+#[derive(Debug)]
+struct Said {
+    /// The level of a line of log that has to be judged before it is sent.
+    level: Option<LoggingLevel>,
+    message: Vec<u8>,
+}
+
+/// What a handler stands still for, beside its own work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Answers of the client's.
+    Input,
+    /// That the stream of its answer is closed, and taken up again later.
+    CloseStream,
+    /// To go on as a task.
+    Task,
+    /// To know which lines of log the client wants.
+    LogLevel,
+}
+
+/// What a handler and whoever drives it share.
+#[derive(Default)]
+pub(crate) struct Line(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    hears: Hears,
+    said: VecDeque<Said>,
+    progress: Option<f64>,
+    journal: Journal,
+    /// What the handler stands still for, until the driver has seen to it.
+    wants: Vec<Want>,
+    /// What the driver has seen to, so that the handler goes on.
+    done: Vec<Want>,
+    driver: Option<Waker>,
+    handlers: Vec<Waker>,
+    ended: bool,
+    cancelled: bool,
+}
+
+impl State {
+    fn want(&mut self, want: Want) {
+        if !self.wants.contains(&want) {
+            self.wants.push(want);
+        }
+        self.wake_driver();
+    }
+
+    fn wake_driver(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+}
+
+impl Line {
+    /// A line to a client that wants to hear this.
+    pub(crate) fn new(hears: Hears) -> Self {
+        Self(Mutex::new(State { hears, ..State::default() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing is left half-written by a panic elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what the client wants to hear, once that is known.
+    pub(crate) fn set_hears(&self, hears: Hears) {
+        self.lock().hears = hears;
+    }
+
+    /// Reports how far the request has come, where the client asked for it. Progress that does not grow is left out.
+    pub(crate) fn progress(&self, report: &Progress) {
+        let mut state = self.lock();
+        let Progress { progress, total, message } = report;
+        let grows = state.progress.is_none_or(|before| *progress > before);
+        let Some(token) = state.hears.progress_token.as_deref().filter(|_| grows && progress.is_finite())
+        else {
+            return;
+        };
+        let total = total.filter(|total| total.is_finite());
+        let message = notify::progress(token, *progress, total, message.as_deref());
+        state.progress = Some(*progress);
+        say(&mut state, Said { level: None, message });
+    }
+
+    /// Whether a line of this level could be wanted; where not, nothing need be written.
+    pub(crate) fn hears_log(&self, level: LoggingLevel) -> bool {
+        let state = self.lock();
+        !state.ended
+            && match state.hears.log {
+                HearsLog::Nothing => false,
+                HearsLog::From(least) => level >= least,
+                HearsLog::AsSession => true,
+            }
+    }
+
+    /// Sends a line of log.
+    pub(crate) fn log(&self, level: LoggingLevel, logger: Option<&str>, data: &RawValue) {
+        let mut state = self.lock();
+        let judged = state.hears.log == HearsLog::AsSession;
+        let message = notify::message(level, logger, data);
+        say(&mut state, Said { level: judged.then_some(level), message });
+        if judged {
+            state.want(Want::LogLevel);
+        }
+    }
+
+    /// Judges the lines of log that wait for it, and those to come.
+    pub(crate) fn judge(&self, least: LoggingLevel) {
+        let mut state = self.lock();
+        state.hears.log = HearsLog::From(least);
+        state.said.retain_mut(|said| said.level.take().is_none_or(|level| level >= least));
+    }
+
+    /// Whether a line of log waits to be judged.
+    pub(crate) fn has_unjudged(&self) -> bool {
+        self.lock().said.iter().any(|said| said.level.is_some())
+    }
+
+    /// Sends a message that must not be left out, such as a request to the client.
+    pub(crate) fn send(&self, message: Vec<u8>) {
+        let mut state = self.lock();
+        state.said.push_back(Said { level: None, message });
+        state.wake_driver();
+    }
+
+    /// The next message to be sent.
+    pub(crate) fn take_said(&self) -> Option<Vec<u8>> {
+        let mut state = self.lock();
+        // Messages keep their order, so those behind a line that has to be judged wait with it.
+        match state.said.front()?.level {
+            Some(_) => None,
+            None => state.said.pop_front().map(|said| said.message),
+        }
+    }
+
+    /// From here on nothing is said: the answer is there.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+    }
+
+    /// Stops the handler: nobody waits for its answer any more.
+    pub(crate) fn cancel(&self) {
+        let mut state = self.lock();
+        state.cancelled = true;
+        state.ended = true;
+        state.wake_driver();
+        for handler in state.handlers.drain(..) {
+            handler.wake();
+        }
+    }
+
+    /// Whether the handler is to stop.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
+    /// Ready once nobody waits for the answer any more.
+    pub(crate) fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.cancelled {
+            return Poll::Ready(());
+        }
+        state.handlers.push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Has whoever drives the handler woken by what happens on the line.
+    pub(crate) fn wakes(&self, driver: &Waker) {
+        let mut state = self.lock();
+        if !state.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
+            state.driver = Some(driver.clone());
+        }
+    }
+
+    /// What the handler stands still for.
+    pub(crate) fn take_want(&self) -> Option<Want> {
+        let mut state = self.lock();
+        (!state.wants.is_empty()).then(|| state.wants.remove(0))
+    }
+
+    /// The handler's own side of a want: ready once the driver has seen to it.
+    pub(crate) fn poll_want(&self, want: Want, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.done.contains(&want) {
+            return Poll::Ready(());
+        }
+        state.handlers.push(cx.waker().clone());
+        state.want(want);
+        Poll::Pending
+    }
+
+    /// Lets a handler that wants this go on, now and whenever it wants it again.
+    pub(crate) fn satisfy(&self, want: Want) {
+        let mut state = self.lock();
+        state.done.push(want);
+        for handler in state.handlers.drain(..) {
+            handler.wake();
+        }
+    }
+
+    /// Acts on the journal.
+    pub(crate) fn journal<T>(&self, act: impl FnOnce(&mut Journal) -> T) -> T {
+        act(&mut self.lock().journal)
+    }
+
+    /// The answer to the ask at `index`, once it is there.
+    pub(crate) fn poll_answer(&self, index: usize, cx: &mut Context<'_>) -> Poll<Answer> {
+        let mut state = self.lock();
+        let answer = state.journal.poll(index, cx.waker());
+        if answer.is_pending() {
+            state.want(Want::Input);
+        }
+        answer
+    }
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line").finish_non_exhaustive()
+    }
+}
+
+fn say(state: &mut State, said: Said) {
+    if !state.ended && state.said.len() < SAID_WAITING_MAX {
+        state.said.push_back(said);
+        state.wake_driver();
+    }
+}

@@ -1,0 +1,148 @@
+//! Decides whether an answer is one piece of JSON or a stream, and sends it.
+//!
+//! An answer is JSON as long as there is nothing to say before it. The first message makes it a stream, and so does
+//! silence that lasts: a client, and whoever stands between, then sees that somebody is still there.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderValue, Response, header};
+
+use crate::{
+    exchange::Reply,
+    flow::{Event, Flow},
+    future::BoxFuture,
+    http::{Body, BodyError, sse},
+    line::Line,
+    platform::Platform,
+};
+
+/// After how much silence a stream says that somebody is still there.
+pub const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+
+/// Sends what `work` answers and says on `line`. `takes_stream` is whether the client takes one, `takes_json` whether
+/// it takes anything else.
+pub(crate) async fn respond(
+    platform: &Platform,
+    work: BoxFuture<'static, Reply>,
+    line: Arc<Line>,
+    takes_stream: bool,
+    takes_json: bool,
+) -> Response<Body> {
+    let mut flow = Flow::new(work, line);
+    // A platform that sends an answer in one piece has nobody to keep awake.
+    let keeps_alive = takes_stream && platform.hold_max().is_some();
+    let mut silence = None;
+    let first = poll_fn(|cx| {
+        if let Poll::Ready(event) = flow.poll_next(cx) {
+            return Poll::Ready(Some(event));
+        }
+        if !keeps_alive {
+            return Poll::Pending;
+        }
+        // Most answers are there at once, and need no timer.
+        silence.get_or_insert_with(|| platform.sleep(KEEP_ALIVE_EVERY)).as_mut().poll(cx).map(|()| None)
+    })
+    .await;
+    let events = match first {
+        Some(Event::Done(reply)) if takes_json || reply.body.is_none() => return whole(reply),
+        Some(event) => vec![event],
+        None => Vec::new(),
+    };
+    let mut streamed =
+        Streamed { platform: platform.clone(), flow: Some(flow), ready: Vec::new(), silence: None };
+    for event in events {
+        streamed.add(event);
+    }
+    let mut response = match platform.hold_max() {
+        Some(_) => Response::new(Body::stream(Box::pin(streamed))),
+        None => Response::new(Body::from(streamed.collect().await)),
+    };
+    sse::set_headers(response.headers_mut());
+    response
+}
+
+/// An answer in one piece.
+pub(crate) fn whole(Reply { status, body }: Reply) -> Response<Body> {
+    let is_json = body.is_some();
+    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
+    *response.status_mut() = status;
+    if is_json {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    response
+}
+
+/// An answer that is sent while it is made.
+struct Streamed {
+    platform: Platform,
+    /// `None` once the answer is there.
+    flow: Option<Flow>,
+    /// What is to be sent next.
+    ready: Vec<u8>,
+    silence: Option<BoxFuture<'static, ()>>,
+}
+
+impl Streamed {
+    fn add(&mut self, event: Event) {
+        match event {
+            Event::Said(message) => self.ready.extend(sse::event(None, &message)),
+            Event::Done(reply) => {
+                self.flow = None;
+                if let Some(body) = reply.body {
+                    self.ready.extend(sse::event(None, &body));
+                }
+            }
+        }
+    }
+
+    /// Adds what there is without waiting for more.
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        while let Some(flow) = &mut self.flow {
+            match flow.poll_next(cx) {
+                Poll::Ready(event) => self.add(event),
+                Poll::Pending => break,
+            }
+        }
+    }
+
+    /// All of it, once the answer is there.
+    async fn collect(mut self) -> Vec<u8> {
+        poll_fn(|cx| {
+            self.gather(cx);
+            match self.flow {
+                Some(_) => Poll::Pending,
+                None => Poll::Ready(()),
+            }
+        })
+        .await;
+        self.ready
+    }
+}
+
+impl Stream for Streamed {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        this.gather(cx);
+        if !this.ready.is_empty() {
+            this.silence = None;
+            return Poll::Ready(Some(Ok(std::mem::take(&mut this.ready).into())));
+        }
+        if this.flow.is_none() {
+            return Poll::Ready(None);
+        }
+        let silence = this.silence.get_or_insert_with(|| this.platform.sleep(KEEP_ALIVE_EVERY));
+        std::task::ready!(silence.as_mut().poll(cx));
+        this.silence = None;
+        Poll::Ready(Some(Ok(Bytes::from_static(sse::KEEP_ALIVE))))
+    }
+}

@@ -1,0 +1,141 @@
+//! What a handler has been answered and has done, as it is kept between two runs of it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::params::{Meta, Params};
+use crate::journal::{Answer, Journal, Step};
+
+/// A journal, written for a client to carry. Names are short, since a client carries them to and fro.
+#[derive(Serialize, Deserialize)]
+struct State<'a> {
+    /// Tells this state from any other, where it may be used once.
+    #[serde(rename = "n", borrow, skip_serializing_if = "Option::is_none")]
+    nonce: Option<Cow<'a, str>>,
+    /// The call that its steps are claimed under.
+    #[serde(rename = "c", borrow, skip_serializing_if = "Option::is_none")]
+    call: Option<Cow<'a, str>>,
+    #[serde(rename = "a", borrow)]
+    asks: Vec<Asked<'a>>,
+    #[serde(rename = "s", borrow, default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<Done<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Asked<'a> {
+    #[serde(rename = "k", borrow)]
+    key: Cow<'a, str>,
+    #[serde(rename = "d", borrow)]
+    digest: Cow<'a, str>,
+    #[serde(rename = "r", borrow, skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Done<'a> {
+    #[serde(rename = "n", borrow)]
+    name: Cow<'a, str>,
+    #[serde(rename = "r", borrow)]
+    result: &'a RawValue,
+}
+
+/// `journal` as bytes.
+pub(crate) fn write(journal: &Journal, nonce: Option<&str>) -> Vec<u8> {
+    let asks = journal.asks.iter().map(|asked| Asked {
+        key: asked.key.as_str().into(),
+        digest: asked.digest.as_str().into(),
+        result: asked.answer.as_ref().and_then(|answer| match answer {
+            Answer::Result(result) => Some(&**result),
+            // The modern era, which is the one that has states, has no such answer.
+            Answer::Refusal(_) => None,
+        }),
+    });
+    let steps =
+        journal.steps.iter().map(|step| Done { name: step.name.as_str().into(), result: &step.result });
+    let state = State {
+        nonce: nonce.map(Cow::Borrowed),
+        call: journal.call.as_deref().map(Cow::Borrowed),
+        asks: asks.collect(),
+        steps: steps.collect(),
+    };
+    // Strings, and JSON that was read before.
+    serde_json::to_vec(&state).unwrap_or_default()
+}
+
+/// Adds to `journal` what `bytes` say, and returns the nonce; `None` where they say nothing a server wrote.
+pub(crate) fn read(bytes: &[u8], journal: &mut Journal) -> Option<Option<String>> {
+    let State { nonce, call, asks, steps } = serde_json::from_slice(bytes).ok()?;
+    journal.call = call.map(Cow::into_owned);
+    for Asked { key, digest, result } in asks {
+        let answer = result.map(|result| Answer::Result(result.to_owned()));
+        journal.remember(key.into_owned(), digest.into_owned(), answer);
+    }
+    journal.steps.extend(
+        steps
+            .into_iter()
+            .map(|Done { name, result }| Step { name: name.into_owned(), result: result.to_owned() }),
+    );
+    Some(nonce.map(Cow::into_owned))
+}
+
+/// What a request asks for, in one form whatever the order of its members: its method and parameters, without what
+/// differs from one sending of it to the next.
+pub(crate) fn identity(message: &[u8]) -> Vec<u8> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        method: Cow<'a, str>,
+        params: Option<Map<String, Value>>,
+    }
+    let Ok(Envelope { method, params }) = serde_json::from_slice::<Envelope<'_>>(message) else {
+        return message.to_vec();
+    };
+    let mut params = params.unwrap_or_default();
+    for passing in ["_meta", "inputResponses", "requestState"] {
+        params.remove(passing);
+    }
+    let mut params = Value::Object(params);
+    params.sort_all_objects();
+    // A `Value` has string keys, so writing it cannot fail.
+    serde_json::to_vec(&(method, params)).unwrap_or_default()
+}
+
+/// Whether these parameters carry metadata of the modern era.
+pub(crate) fn is_modern(params: Option<&RawValue>) -> bool {
+    let meta = Params::read(params).and_then(|params| params.meta());
+    matches!(meta, Ok(Some(Meta { protocol_version: Some(_), .. })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_the_same_however_it_is_written_and_whatever_comes_back_with_it() {
+        let one = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"a":1,"b":{"x":1,"y":2}}}}"#;
+        let other = br#"{"method":"tools/call","id":"9","params":{"requestState":"s","inputResponses":{},"_meta":{"q":1},
+            "arguments":{"b":{"y":2,"x":1},"a":1},"name":"t"},"jsonrpc":"2.0"}"#;
+        assert_eq!(identity(one), identity(other));
+        let different =
+            br#"{"method":"tools/call","params":{"name":"t","arguments":{"a":2,"b":{"x":1,"y":2}}}}"#;
+        assert_ne!(identity(one), identity(different));
+    }
+
+    #[test]
+    fn a_journal_is_read_as_it_was_written() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let mut journal = Journal::default();
+        journal.call = Some("c1".to_owned());
+        journal.remember("name".to_owned(), "d1".to_owned(), Some(Answer::Result(raw(r#"{"a":1}"#))));
+        journal.remember("ask-1".to_owned(), "d2".to_owned(), None);
+        journal.steps.push(Step { name: "charge".to_owned(), result: raw("7") });
+        let bytes = write(&journal, Some("n1"));
+
+        let mut read_again = Journal::default();
+        assert_eq!(read(&bytes, &mut read_again), Some(Some("n1".to_owned())));
+        assert_eq!(write(&read_again, Some("n1")), bytes);
+        assert_eq!(read(b"{}", &mut Journal::default()), None);
+    }
+}
