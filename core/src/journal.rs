@@ -46,7 +46,7 @@ pub(crate) struct Asked {
 
 /// What came back.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub enum Answer {
     Result(Box<RawValue>),
     /// A JSON-RPC error, which only the legacy era has.
     Refusal(Box<RawValue>),

@@ -44,6 +44,7 @@ mod resource;
 mod seal;
 mod server;
 mod service;
+mod session;
 mod state;
 pub mod stdio;
 pub mod store;
@@ -72,6 +73,7 @@ pub use self::{
     seal::SEAL_KEYS,
     server::{BuildError, Server},
     service::Service,
+    session::{SESSION_TTL, Sessions},
     state::{RequestState, STATE_TTL},
     stream::KEEP_ALIVE_EVERY,
     tool::{IntoTool, Tool},

@@ -31,6 +31,7 @@ pub use crate::{
     journal::{ASKS_MAX, STEPS_MAX},
     line::SAID_WAITING_MAX,
     seal::{SEAL_KEY_BYTES_MIN, SEAL_KEYS_MAX},
+    session::SESSION_ID_BYTES_MAX,
     state::STATE_BYTES_MAX,
 };
 

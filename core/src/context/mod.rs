@@ -3,7 +3,12 @@
 mod say;
 mod step;
 
-use std::{borrow::Cow, fmt, future::poll_fn, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    future::poll_fn,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -13,12 +18,14 @@ use serde::de::DeserializeOwned;
 use crate::{
     ask::{AskError, Asks, Elicit, ElicitUrl, Reach, Roots, Sample},
     auth::Principal,
+    call::Kept,
     line::{Line, Want},
     model::{Ask, SamplingMessage},
     platform::{Platform, Timestamp},
     seal::Sealer,
     server::tables::Tables,
-    store::{Partition, Store},
+    session::Session,
+    store::Store,
     version::{Era, ProtocolVersion},
     wire::{
         capabilities,
@@ -54,8 +61,10 @@ pub(crate) struct Inner {
     pub(crate) reach: Reach,
     /// The whole request, in its bytes.
     pub(crate) message: Bytes,
-    /// Where the call is kept, if it outlives this request.
-    pub(crate) stored: Option<Partition>,
+    /// The session of the legacy era, where there is one.
+    pub(crate) session: Option<Session>,
+    /// The call in the store, once it outlives this request.
+    pub(crate) kept: OnceLock<Arc<Kept>>,
 }
 
 /// What a client says about itself.

@@ -8,13 +8,15 @@ use serde_json::value::RawValue;
 use super::Context;
 use crate::{
     ask::Reach,
+    call::step_item,
     error::ToolError,
     finite,
     journal::{STEPS_MAX, Step},
     limits::echo,
-    seal::{fingerprint, random_id},
+    seal::random_id,
     state,
     store::{Condition, Consistency, Key, Partition},
+    wire::call::{self, StepRecord},
 };
 
 /// The collection of what has been claimed, a partition for each call.
@@ -82,7 +84,8 @@ impl Context {
         match work().await.map_err(Into::into) {
             Ok(result) => {
                 let json = json(&result)?;
-                store.put(&claim, json.get().to_owned().into(), ttl).await?;
+                let record = call::write(&StepRecord { name: name.into(), result: &json });
+                store.put(&claim, record.into(), ttl).await?;
                 self.keep(name, json);
                 Ok(result)
             }
@@ -96,9 +99,7 @@ impl Context {
     /// The result of a step that was claimed before.
     async fn taken_before<T: DeserializeOwned>(&self, name: &str, claim: &Key) -> Result<T, ToolError> {
         let entry = self.0.platform.strong_store().get(claim, Consistency::Strong).await?;
-        let value = entry.map(|entry| entry.value).unwrap_or_default();
-        let result = std::str::from_utf8(&value).ok().filter(|text| text.as_bytes() != BEGUN);
-        let result = result.and_then(|text| RawValue::from_string(text.to_owned()).ok()).ok_or_else(|| {
+        let step = entry.and_then(|entry| call::step(&entry.value)).ok_or_else(|| {
             ToolError::new(format!(
                 "step {} was begun before, and how it ended is not known: it is not done again (look whether it was \
                  done, then start over in {} s)",
@@ -106,8 +107,8 @@ impl Context {
                 self.step_ttl().as_secs()
             ))
         })?;
-        let read = read(name, result.get())?;
-        self.keep(name, result);
+        let read = read(name, step.result.get())?;
+        self.keep(name, step.result);
         Ok(read)
     }
 
@@ -122,14 +123,14 @@ impl Context {
 
     /// Where this step is claimed; `None` where nothing can run the handler again, and where no store could tell.
     async fn claim(&self, name: &str) -> Result<Option<Key>, ToolError> {
-        let partition = match (&self.0.stored, self.0.reach) {
-            (Some(partition), _) => partition.clone(),
+        let partition = match (self.0.kept.get(), self.0.reach) {
+            (Some(kept), _) => kept.partition().clone(),
             (None, Reach::Again) if self.0.platform.strong_store().capabilities().atomic => {
                 Partition::new(STEPS, self.under_way().await?)?
             }
             (None, _) => return Ok(None),
         };
-        Ok(Some(partition.item(format!("step.{}", fingerprint(name.as_bytes())))?))
+        Ok(Some(partition.item(step_item(name))?))
     }
 
     /// The id of this call: the one in its state, or the one that the same principal's same request is under way by.

@@ -7,7 +7,7 @@ use super::{Content, Role, Text};
 
 /// What a server asks of a client.
 #[derive(Clone, Debug)]
-pub(crate) enum Ask {
+pub enum Ask {
     /// To let the person fill in a form.
     Form { message: String, schema: Value },
     /// To let the person open an address.
@@ -44,7 +44,7 @@ impl Ask {
 
 /// What the client's model is asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Sampling {
+pub struct Sampling {
     pub(crate) messages: Vec<SamplingMessage>,
     pub(crate) max_tokens: u32,
     pub(crate) system_prompt: Option<String>,

@@ -22,6 +22,7 @@ use crate::{
     prompt::{IntoPrompt, Prompt},
     resource::{IntoResource, Resource},
     service::Service,
+    session::Sessions,
     state::RequestState,
     tool::{IntoTool, Tool},
 };
@@ -69,6 +70,7 @@ pub struct Server {
     pub(crate) body_bytes_max: usize,
     pub(crate) list_ttl: Duration,
     pub(crate) request_state: RequestState,
+    pub(crate) sessions: Sessions,
 }
 
 impl Server {
@@ -94,6 +96,7 @@ impl Server {
             body_bytes_max: BODY_BYTES_MAX,
             list_ttl: LIST_TTL,
             request_state: RequestState::default(),
+            sessions: Sessions::default(),
         }
     }
 
@@ -226,6 +229,13 @@ impl Server {
     #[must_use]
     pub fn request_state(mut self, request_state: RequestState) -> Self {
         self.request_state = request_state;
+        self
+    }
+
+    /// Sets how sessions of legacy clients are: how long they are good, whether they can be ended, or that there are none.
+    #[must_use]
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
         self
     }
 

@@ -9,6 +9,7 @@ use crate::{
     model::{CacheHint, CacheScope, Implementation, Listing, Offers, Text},
     prompt::Prompt,
     resource::Resource,
+    session::Sessions,
     state::RequestState,
     tool::Tool,
     uri::UriError,
@@ -26,6 +27,7 @@ pub(crate) struct Tables {
     pub(crate) offers: Offers,
     hint: CacheHint,
     pub(crate) request_state: RequestState,
+    pub(crate) sessions: Sessions,
     tools: Vec<Tool>,
     tools_by_name: Index,
     resources: Vec<Resource>,
@@ -81,7 +83,7 @@ impl Tables {
     /// Lays out `server`, which has been checked.
     pub(crate) fn new(server: Server) -> Self {
         let Server {
-            who, instructions, tools, resources, prompts, verifier, list_ttl, request_state, ..
+            who, instructions, tools, resources, prompts, verifier, list_ttl, request_state, sessions, ..
         } = server;
         let scope = match verifier {
             // Behind authorization a shared cache must not answer for us (2026-07-28, server/utilities/caching).
@@ -104,6 +106,7 @@ impl Tables {
             who,
             instructions,
             request_state,
+            sessions,
             written: Default::default(),
         }
     }

@@ -45,6 +45,16 @@ pub(crate) fn implementation(who: &Implementation, version: ProtocolVersion) -> 
     })
 }
 
+/// Who a client is, in few words.
+pub(crate) fn client(name: &str, version: &str) -> Box<RawValue> {
+    #[derive(Serialize)]
+    struct Wire<'a> {
+        name: &'a str,
+        version: &'a str,
+    }
+    raw(Wire { name, version })
+}
+
 /// The result of `initialize`.
 pub(crate) fn initialize(to: For<'_>, offers: Offers, instructions: Option<&str>) -> Box<RawValue> {
     #[derive(Serialize)]

@@ -4,6 +4,7 @@
 //! shapes.
 
 pub(crate) mod ask;
+pub(crate) mod call;
 pub(crate) mod capabilities;
 pub(crate) mod definition;
 pub(crate) mod jsonrpc;

@@ -1,0 +1,34 @@
+//! Calls that outlive the request they came with.
+//!
+//! A legacy client that is asked something answers with a request of its own, which any instance may get; it may also
+//! come back for the answer of its call on another connection. So such a call is kept in the store, and whichever
+//! instance gets there takes it up: the handler runs again, each ask is answered from the store, and a lease makes sure
+//! that one instance runs it.
+
+mod kept;
+mod outside;
+mod take_up;
+
+pub use self::kept::{CALL_TTL, LEASE};
+pub(crate) use self::{
+    kept::{Found, Kept, ask_record, step_item},
+    outside::{Outside, Watched},
+    take_up::{answer, take_up},
+};
+
+/// The id of an event of a call's stream, from which the call can be taken up.
+pub(crate) fn event_id(call: &str, place: u32) -> String {
+    format!("{call}.{place}")
+}
+
+/// The call and the place that an event's id names.
+pub(crate) fn read_event_id(id: &str) -> Option<(&str, u32)> {
+    let (call, place) = id.split_once('.')?;
+    let is_id = call.len() == 32 && call.bytes().all(|b| b.is_ascii_hexdigit());
+    Some((call, place.parse().ok()?)).filter(|_| is_id)
+}
+
+/// The id of a request to the client: the call it is made for, and which ask of that call it is.
+pub(crate) fn ask_id(call: &str, number: usize) -> String {
+    format!("{call}.{number}")
+}

@@ -1,0 +1,185 @@
+//! Takes up a call where another request, or another instance, left it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::{
+    CALL_TTL, Kept, event_id,
+    kept::Found,
+    outside::wait_for_change,
+};
+use crate::{
+    auth::Principal,
+    context::{Client, Declared},
+    error::Error,
+    exchange::{Exchange, Reply, Taken},
+    journal::Answer,
+    platform::{LogLevel, Platform, Timestamp},
+    seal::random_id,
+    session::Session,
+    store::StoreError,
+    wire::call::{Record, Who},
+};
+
+/// How long to wait for another instance that works on the call, before looking again.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Keeps the answer that a client posted to the request with `id`. An answer that nobody waits for is dropped.
+///
+/// # Errors
+/// Where the store does not take it: the client must send it again.
+pub(crate) async fn answer(
+    exchange: &Exchange,
+    session: &Session,
+    id: &RawValue,
+    answer: Answer,
+) -> Result<(), StoreError> {
+    let platform = &exchange.platform;
+    let id = serde_json::from_str::<String>(id.get()).unwrap_or_default();
+    let Some((call, number)) = super::read_event_id(&id) else { return Ok(()) };
+    let kept = Kept::new(platform, call, CALL_TTL)?;
+    let is_own = kept
+        .record()
+        .await?
+        .is_some_and(|record| belongs(&record, session, exchange.principal.as_deref()));
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
+    if !is_own || !kept.has_ask(number).await? {
+        return Ok(());
+    }
+    kept.put_answer(number, &answer).await?;
+    // Whoever holds the call finds the answer. Where nobody does, the call goes on from here, if the platform lets it;
+    // otherwise it waits for its client to come back.
+    if let Some(background) = platform.background() {
+        let call = call.to_owned();
+        let exchange = exchange.again();
+        background.run(Box::pin(async move {
+            let _ = run(&exchange, &call).await;
+        }));
+    }
+    Ok(())
+}
+
+/// Whether the call is this session's and this principal's.
+fn belongs(record: &Record, session: &Session, principal: Option<&Principal>) -> bool {
+    record.session.as_deref() == Some(&*session.id) && record.who == principal.map(Who::from)
+}
+
+/// Sends what the stream of `call` has after the event at `after`, and goes on with the call.
+pub(crate) async fn take_up(exchange: Exchange, session: &Session, call: &str, after: u32) -> Result<Reply, Error> {
+    let platform = exchange.platform.clone();
+    let line = Arc::clone(&exchange.line);
+    let kept = Kept::new(&platform, call, CALL_TTL)?;
+    let record = kept.record().await?;
+    if !record.is_some_and(|record| belongs(&record, session, exchange.principal.as_deref())) {
+        return Err(Error::invalid_request(
+            "no call of this session has this `Last-Event-ID`, or it was given up; call again",
+        ));
+    }
+    line.resumes_at(call, after);
+    let until = platform.now().after(platform.hold_max().unwrap_or_default());
+    let store = platform.strong_store();
+    let mut watch = match store.capabilities().watch {
+        true => store.watch(kept.partition()).await.ok(),
+        false => None,
+    };
+    let mut sent = after;
+    loop {
+        let (events, is_done) = kept.events(sent).await?;
+        for (place, message) in events {
+            sent = sent.max(place);
+            line.send_at(place, message.to_vec());
+        }
+        if is_done {
+            return Ok(Reply::accepted());
+        }
+        if let Ran::Here(reply) = run(&exchange, call).await? {
+            return Ok(reply);
+        }
+        // Another instance works on it: what that one has to say comes through the store.
+        if platform.now() >= until {
+            return Ok(Reply::accepted());
+        }
+        wait_for_change(&platform, &mut watch, LOOK_EVERY).await;
+    }
+}
+
+/// Whether a call was gone on with.
+enum Ran {
+    Here(Reply),
+    Elsewhere,
+}
+
+/// Goes on with the call, unless somebody else does.
+async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
+    let platform = &exchange.platform;
+    let owner = random_id(platform.random())?;
+    let kept = Kept::new(platform, call, CALL_TTL)?;
+    if !kept.take(&owner).await? {
+        return Ok(Ran::Elsewhere);
+    }
+    // Looked at under the lease, so that it is all there is.
+    let Some(mut found) = kept.find().await?.filter(|found| !found.is_done) else {
+        kept.leave(&owner).await?;
+        return Ok(Ran::Elsewhere);
+    };
+    let line = &exchange.line;
+    line.journal(|journal| found.recall(journal));
+    if found.is_closed {
+        line.satisfy(crate::line::Want::CloseStream);
+    }
+    line.resumes_at(call, found.events.last().map_or(0, |(place, _)| *place));
+    let Found { record, .. } = found;
+    let body = Bytes::from(String::from(Box::<str>::from(record.message)));
+    let client = Client {
+        info: record.info,
+        declared: Declared::Bits(record.capabilities),
+    };
+    let taken = Taken { kept: Arc::new(kept), owner, version: record.version, client };
+    Ok(Ran::Here(exchange.replay(taken, &body).await))
+}
+
+impl From<&Principal> for Who {
+    fn from(principal: &Principal) -> Self {
+        Self {
+            issuer: principal.issuer().to_owned(),
+            subject: principal.subject().to_owned(),
+            client: principal.client().map(str::to_owned),
+            scopes: principal.scopes().map(str::to_owned).collect(),
+            claims: principal.claims().clone(),
+        }
+    }
+}
+
+impl Who {
+    /// The principal again.
+    pub(crate) fn into_principal(self) -> Principal {
+        let mut principal = Principal::new(self.subject).from_issuer(self.issuer);
+        if let Some(client) = self.client {
+            principal = principal.through_client(client);
+        }
+        for scope in self.scopes {
+            principal = principal.scope(scope);
+        }
+        for (name, value) in self.claims {
+            principal = principal.claim(name, value);
+        }
+        principal
+    }
+}
+
+/// Says in the server's log that a call could not be gone on with.
+pub(crate) fn complain(platform: &Platform, call: &str, error: &impl std::fmt::Display) {
+    platform.log(LogLevel::Error, &format!("call {call} could not be gone on with: {error}"));
+}
+
+/// When a stream that nothing comes on is closed.
+pub(crate) fn held_until(platform: &Platform) -> Timestamp {
+    platform.now().after(platform.hold_max().unwrap_or_default())
+}
+
+/// The id of the event that a stream begins with, from which it can be taken up.
+pub(crate) fn priming(call: &str) -> String {
+    event_id(call, 0)
+}
