@@ -24,5 +24,7 @@ pub use self::{
     },
     run::run,
     stdio::{STDIO_REQUESTS_MAX, STDIO_STOP_TIME_MAX, serve_stdio},
-    store::{STORE_VALUE_BYTES_MAX, SqliteStore, StorePathError, store_path},
+    store::{
+        STORE_CHANGES_MAX, STORE_VALUE_BYTES_MAX, STORE_WATCH_EVERY, SqliteStore, StorePathError, store_path,
+    },
 };

@@ -8,11 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "store/watch.rs"]
+mod watch;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use edgemcp::{
-    platform::Timestamp,
+    future::{BoxFuture, BoxStream},
+    platform::{Clock, Timestamp},
     store::{Condition, Consistency, Key, MemoryStore, Partition, Store, StoreErrorKind},
 };
 use edgemcp_native::{STORE_VALUE_BYTES_MAX, SqliteStore};
@@ -78,7 +82,7 @@ impl Alternating {
     }
 }
 
-type Answer<'a, T> = edgemcp::future::BoxFuture<'a, Result<T, edgemcp::store::StoreError>>;
+type Answer<'a, T> = BoxFuture<'a, Result<T, edgemcp::store::StoreError>>;
 
 impl Store for Alternating {
     fn capabilities(&self) -> edgemcp::store::Capabilities {
@@ -116,13 +120,30 @@ impl Store for Alternating {
     ) -> Answer<'a, edgemcp::store::Page> {
         self.next().list(partition, after, limit)
     }
+    // Of what is written while it watches, the other handle writes every second change.
+    fn watch<'a>(&'a self, partition: &'a Partition) -> Answer<'a, BoxStream<'static, String>> {
+        self.0[0].watch(partition)
+    }
+}
+
+/// A clock that is moved by hand, and whose sleepers do not wait for that.
+struct Restless(ManualClock);
+
+impl Clock for Restless {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_handles_on_one_file_keep_the_contract_together() {
     let (folder, clock) = (folder(), clock());
     let path = folder.path().join("store.sqlite3");
-    let both = Alternating([on_disk(&path, &clock), on_disk(&path, &clock)], Default::default());
+    let handle = || SqliteStore::open(&path, Arc::new(Restless(clock.clone())));
+    let both = Alternating([handle(), handle()], Default::default());
     keeps_the_contract(Arc::new(both), clock, "shared").await;
 }
 

@@ -38,7 +38,7 @@ struct Channel {
 struct State {
     changed: BTreeSet<String>,
     waker: Option<Waker>,
-    overrun: bool,
+    ended: bool,
 }
 
 impl Watchers {
@@ -69,6 +69,15 @@ impl Watchers {
         partitions
     }
 
+    /// Ends every watch, after what it was told, because what changes from now on may go untold.
+    pub fn end(&self) {
+        self.each(|channel| {
+            let mut state = lock(&channel.state);
+            state.ended = true;
+            state.wake();
+        });
+    }
+
     fn each(&self, mut act: impl FnMut(&Channel)) {
         for channel in lock(&self.0).iter().filter_map(Weak::upgrade) {
             act(&channel);
@@ -88,11 +97,24 @@ impl Channel {
         if state.changed.len() < WATCH_ITEMS_MAX {
             state.changed.insert(item);
         } else {
-            state.overrun = true;
+            state.ended = true;
         }
-        if let Some(waker) = state.waker.take() {
+        state.wake();
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+}
+
+/// A store that is gone tells nothing more, and nobody shall wait for it.
+impl Drop for Watchers {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -106,7 +128,7 @@ impl Stream for Watch {
         let mut state = lock(&self.0.state);
         match state.changed.pop_first() {
             Some(item) => Poll::Ready(Some(item)),
-            None if state.overrun => Poll::Ready(None),
+            None if state.ended => Poll::Ready(None),
             None => {
                 state.waker = Some(cx.waker().clone());
                 Poll::Pending
@@ -141,6 +163,27 @@ mod tests {
         for item in 0..WATCH_ITEMS_MAX {
             assert_eq!(next(&mut watch), Poll::Ready(Some(format!("{item:06}"))));
         }
+        assert_eq!(next(&mut watch), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_watch_that_is_ended_gives_what_it_was_told_and_a_later_one_goes_on() {
+        let watchers = Watchers::default();
+        let partition = Partition::new("c", "i").unwrap();
+        let mut watch = watchers.watch(&partition);
+        watchers.tell(&partition.item("told").unwrap());
+        watchers.end();
+        assert_eq!(next(&mut watch), Poll::Ready(Some("told".to_owned())));
+        assert_eq!(next(&mut watch), Poll::Ready(None));
+        assert_eq!(next(&mut watchers.watch(&partition)), Poll::Pending);
+    }
+
+    #[test]
+    fn a_watch_ends_with_its_store() {
+        let watchers = Watchers::default();
+        let mut watch = watchers.watch(&Partition::new("c", "i").unwrap());
+        assert_eq!(next(&mut watch), Poll::Pending);
+        drop(watchers);
         assert_eq!(next(&mut watch), Poll::Ready(None));
     }
 

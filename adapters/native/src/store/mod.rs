@@ -2,12 +2,13 @@
 
 mod file;
 mod path;
+mod watch;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use edgemcp::{
-    future::BoxFuture,
+    future::{BoxFuture, BoxStream},
     platform::{Clock, Timestamp},
     store::{
         Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Store, StoreError,
@@ -17,8 +18,14 @@ use edgemcp::{
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::Mutex;
 
-use self::file::Place;
-pub use self::path::{StorePathError, store_path};
+use self::{
+    file::Place,
+    watch::{Listener, Watching},
+};
+pub use self::{
+    path::{StorePathError, store_path},
+    watch::{STORE_CHANGES_MAX, STORE_WATCH_EVERY},
+};
 
 /// The largest value a [`SqliteStore`] takes, in bytes.
 pub const STORE_VALUE_BYTES_MAX: usize = 16 << 20;
@@ -41,8 +48,14 @@ const SWEEP_MAX: u32 = 32;
 ///
 /// Expired entries read as absent and are deleted a few at a time by later writes. Operations need a tokio runtime.
 ///
+/// A watch tells of this process's changes at once and of another's within [`STORE_WATCH_EVERY`], each change of
+/// another's included: none is so short, or so like what was there, that it goes untold. It also tells of an expired
+/// entry when a later write deletes it. The watch ends with the store, where the file fails, and where this process
+/// stood still so long that it missed something. Writes cost more only where somebody watches the file.
+///
 /// # Limits
-/// [`STORE_VALUE_BYTES_MAX`] a value.
+/// [`STORE_VALUE_BYTES_MAX`] a value; [`STORE_CHANGES_MAX`] changes between two looks of a process that watches, and
+/// [`WATCH_ITEMS_MAX`](edgemcp::store::WATCH_ITEMS_MAX) items that one watch has told and nobody has heard.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -60,7 +73,13 @@ pub struct SqliteStore {
     place: Place,
     clock: Arc<dyn Clock>,
     // One operation at a time: SQLite has one writer, and a queue here is fair where its busy handler is not.
-    connection: Arc<Mutex<Option<rusqlite::Connection>>>,
+    session: Arc<Mutex<Option<Session>>>,
+}
+
+/// An open connection, and what this process watches through it.
+struct Session {
+    connection: rusqlite::Connection,
+    watching: Option<Watching>,
 }
 
 impl SqliteStore {
@@ -80,7 +99,7 @@ impl SqliteStore {
     }
 
     fn at(place: Place, clock: Arc<dyn Clock>) -> Self {
-        Self { place, clock, connection: Arc::default() }
+        Self { place, clock, session: Arc::default() }
     }
 
     /// Runs `work` in one transaction that has the write lock from its start.
@@ -89,13 +108,14 @@ impl SqliteStore {
         operation: &'static str,
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run(operation, move |connection, clock| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.run(operation, move |session, clock| {
+            let transaction = session.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Asked once the lock is held, which another process may have kept for seconds.
             let now = clock.now();
             sweep(&transaction, now)?;
             let done = work(&transaction, now)?;
             transaction.commit()?;
+            session.tell();
             Ok(done)
         })
         .await
@@ -105,16 +125,21 @@ impl SqliteStore {
     async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(&mut rusqlite::Connection, &dyn Clock) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&mut Session, &dyn Clock) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone().lock_owned().await;
+        let mut session = self.session.clone().lock_owned().await;
         let (place, clock) = (self.place.clone(), self.clock.clone());
         let task = tokio::task::spawn_blocking(move || {
-            let open = match &mut *connection {
+            let failed = |failure: Failure| failure.at(&place, operation);
+            let open = match &mut *session {
                 Some(open) => open,
-                closed => closed.insert(place.open(operation)?),
+                closed => {
+                    let mut open = Session { connection: place.open(operation)?, watching: None };
+                    open.tidy(clock.now()).map_err(failed)?;
+                    closed.insert(open)
+                }
             };
-            work(open, &*clock).map_err(|failure| failure.at(&place, operation))
+            work(open, &*clock).map_err(failed)
         });
         task.await.unwrap_or_else(|error| {
             let detail = format!("the operation did not end: {error}");
@@ -161,7 +186,7 @@ impl Store for SqliteStore {
             shared: outlives,
             consistent: true,
             atomic: true,
-            watch: false,
+            watch: true,
             value_bytes_max: Some(STORE_VALUE_BYTES_MAX),
             ttl_min: None,
         }
@@ -169,7 +194,9 @@ impl Store for SqliteStore {
 
     fn get<'a>(&'a self, key: &'a Key, _: Consistency) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let (partition, item) = names(key);
-        Box::pin(self.run("get", move |connection, clock| live(connection, &partition, &item, clock.now())))
+        Box::pin(
+            self.run("get", move |session, clock| live(&session.connection, &partition, &item, clock.now())),
+        )
     }
 
     fn put<'a>(
@@ -267,11 +294,19 @@ impl Store for SqliteStore {
             let after = after.map(|key| key.item().to_owned()).unwrap_or_default();
             let partition = partition.to_string();
             let limit = limit.clamp(1, LIST_PAGE_MAX);
-            self.run("list", move |connection, clock| {
-                page(connection, &partition, &after, limit, clock.now())
+            self.run("list", move |session, clock| {
+                page(&session.connection, &partition, &after, limit, clock.now())
             })
             .await
         })
+    }
+
+    fn watch<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
+        let (partition, listener) = (partition.clone(), Listener::of(self));
+        Box::pin(self.run("watch", move |session, clock| session.watch(&partition, clock, listener)))
     }
 }
 
