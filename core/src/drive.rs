@@ -1,22 +1,37 @@
 //! Runs a handler to its end, or to where it waits for somebody who is not here.
 
-use std::{future::poll_fn, pin::Pin, task::Poll};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use serde_json::value::RawValue;
 
 use crate::{
     ask::Reach,
-    context::Context,
+    call::{CALL_TTL, Kept, Outside, Watched, ask_id, ask_record},
+    context::{Context, Declared},
     error::Error,
-    future::DynFuture,
-    line::{Line, Want},
+    future::{BoxFuture, DynFuture},
+    journal::Answer,
+    line::{Line, Resumes, Want},
     model::LoggingLevel,
+    platform::Timestamp,
+    seal::{fingerprint, random_id},
     state,
     stdio::Peer,
+    store::{Consistency, Key, StoreError},
+    wire::{
+        call::{AskRecord, Record, Who},
+        capabilities, jsonrpc,
+    },
 };
 
 /// The lines of log that a legacy client gets which has not said what it wants.
 pub(crate) const DEFAULT_LEVEL: LoggingLevel = LoggingLevel::Info;
+
+/// How long before the platform cuts a request an answer that has not come is given up.
+const GIVE_UP_BEFORE: Duration = Duration::from_secs(2);
+
+/// The collection of what clients have cancelled, a partition for each session.
+const CANCELLED: &str = "edgemcp.cancelled";
 
 /// A handler at work; what it gives is a result in the revision's form.
 pub(crate) type Work<'a> = Pin<&'a mut DynFuture<'a, Result<Box<RawValue>, Error>>>;
@@ -27,36 +42,249 @@ pub(crate) enum Ended {
     Result(Box<RawValue>),
     /// Nobody waits for its answer.
     Cancelled,
+    /// It goes on when its client, or an answer of the client's, comes.
+    Parked,
 }
 
-/// Runs `work`, the handler of the request that `cx` is.
-///
-/// # Errors
-/// What the handler failed with, or why it cannot wait for what it waits for.
-pub(crate) async fn drive(cx: &Context, peer: Option<&Peer>, mut work: Work<'_>) -> Result<Ended, Error> {
-    let line = cx.line();
-    // Whatever ends this, the handler's clones of the context learn of it.
-    let _gone = Gone(line);
-    loop {
-        match turn(line, &mut work).await {
-            Turn::Done(result) => {
-                line.end();
-                cx.finish().await?;
-                return result.map(Ended::Result);
-            }
-            Turn::Cancelled => return Ok(Ended::Cancelled),
-            Turn::Wants(Want::Input) => match (cx.0.reach, peer) {
-                (Reach::Again, _) => return state::suspend(cx).await.map(Ended::Result),
-                (Reach::Connection, Some(peer)) => peer.ask(&cx.0.line),
-                // An ask that cannot be served is refused before it is on the line.
-                (Reach::Connection | Reach::Store | Reach::Nowhere(_), _) => {
-                    return Err(Error::internal("a handler waits for an answer that nobody was asked for"));
+/// Whoever runs a handler.
+pub(crate) struct Driver<'a> {
+    pub(crate) cx: &'a Context,
+    /// The connection of its client, where there is one that stays.
+    pub(crate) peer: Option<&'a Peer>,
+    /// The request's id, as JSON.
+    pub(crate) id: &'a str,
+    /// By which name it works on the call, once the call is kept.
+    pub(crate) owner: Option<String>,
+}
+
+impl Driver<'_> {
+    /// Runs `work`, the handler of the request.
+    ///
+    /// # Errors
+    /// What the handler failed with, or why it cannot wait for what it waits for.
+    pub(crate) async fn run(&mut self, mut work: Work<'_>) -> Result<Ended, Error> {
+        let cx = self.cx;
+        let line = cx.line();
+        // Whatever ends this, the handler's clones of the context learn of it.
+        let _gone = Gone(line);
+        let mut outside = match cx.0.session {
+            Some(_) => self.watch(),
+            None => None,
+        };
+        loop {
+            match turn(line, &mut work, &mut outside).await {
+                Turn::Done(result) => {
+                    if line.has_unjudged() {
+                        line.judge(self.log_level().await);
+                    }
+                    line.end();
+                    cx.finish().await?;
+                    return result.map(Ended::Result);
                 }
-            },
-            Turn::Wants(want @ (Want::CloseStream | Want::Task)) => line.satisfy(want),
-            Turn::Wants(Want::LogLevel) => line.judge(DEFAULT_LEVEL),
+                Turn::Cancelled | Turn::Outside(Outside::Cancelled) => return Ok(Ended::Cancelled),
+                Turn::Wants(Want::Input) => match (cx.0.reach, self.peer) {
+                    (Reach::Again, _) => return state::suspend(cx).await.map(Ended::Result),
+                    (Reach::Connection, Some(peer)) => peer.ask(&cx.0.line),
+                    (Reach::Store, _) => {
+                        self.publish().await?;
+                        outside = self.watch();
+                    }
+                    // An ask that cannot be served is refused before it is on the line.
+                    (Reach::Connection | Reach::Nowhere(_), _) => {
+                        return Err(Error::internal(
+                            "a handler waits for an answer that nobody was asked for",
+                        ));
+                    }
+                },
+                Turn::Wants(Want::CloseStream) => {
+                    if !self.close_stream().await? {
+                        return Ok(Ended::Parked);
+                    }
+                }
+                Turn::Wants(Want::Task) => line.satisfy(Want::Task),
+                Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
+                Turn::Wants(Want::Keep) => drop(self.keep().await?),
+                Turn::Outside(Outside::Answered(answers)) => {
+                    line.journal(|journal| {
+                        for (index, answer) in answers {
+                            journal.answer_at(index, answer);
+                        }
+                    });
+                    outside = self.watch();
+                }
+                Turn::Outside(Outside::Lost) => return Ok(Ended::Parked),
+                Turn::Outside(Outside::TimeUp) if line.resumes() == Resumes::Primed => {
+                    self.leave().await?;
+                    return Ok(Ended::Parked);
+                }
+                Turn::Outside(Outside::TimeUp) => {
+                    self.give_up();
+                    outside = self.watch();
+                }
+                Turn::Outside(Outside::Failed(error)) => return Err(error.into()),
+            }
         }
     }
+
+    /// Lets others work on the call, where it is kept.
+    pub(crate) async fn leave(&self) -> Result<(), StoreError> {
+        match (self.cx.0.kept.get(), &self.owner) {
+            (Some(kept), Some(owner)) => kept.leave(owner).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The call in the store, kept from now on at the latest.
+    async fn keep(&mut self) -> Result<Arc<Kept>, Error> {
+        let inner = &self.cx.0;
+        if let Some(kept) = inner.kept.get() {
+            return Ok(Arc::clone(kept));
+        }
+        let platform = &inner.platform;
+        let id = match inner.line.call() {
+            Some(id) => id,
+            None => random_id(platform.random())?,
+        };
+        inner.line.resumes_at(&id, 0);
+        let kept = Arc::new(Kept::new(platform, &id, CALL_TTL)?);
+        let owner = random_id(platform.random())?;
+        // The lease comes first, so that nobody takes up a call that is just being worked on.
+        kept.take(&owner).await?;
+        self.owner = Some(owner);
+        kept.begin(&self.record()?, &inner.line.journal(|journal| journal.taken())).await?;
+        Ok(Arc::clone(inner.kept.get_or_init(|| kept)))
+    }
+
+    fn record(&self) -> Result<Record, Error> {
+        let inner = &self.cx.0;
+        let message = RawValue::from_string(String::from_utf8(inner.message.to_vec())?)?;
+        let capabilities = match &inner.client.declared {
+            Declared::Bits(bits) => *bits,
+            Declared::Json(json) => std::str::from_utf8(json).map_or(0, capabilities::bits),
+            Declared::Unknown => 0,
+        };
+        Ok(Record {
+            message,
+            version: inner.version,
+            who: inner.principal.as_deref().map(Who::from),
+            session: inner.session.as_ref().map(|session| session.id.clone()),
+            info: inner.client.info.clone(),
+            capabilities,
+        })
+    }
+
+    /// Sends the client what it was not asked yet, and keeps it.
+    async fn publish(&mut self) -> Result<(), Error> {
+        let kept = self.keep().await?;
+        let line = &self.cx.0.line;
+        let unsent: Vec<_> = line.journal(|journal| {
+            let unsent = journal.see().filter(|(_, asked)| !asked.is_sent);
+            unsent
+                .filter_map(|(index, asked)| {
+                    asked.is_sent = true;
+                    let AskRecord { key, digest, method, params } = ask_record(asked)?;
+                    let (key, digest) = (key.into_owned(), digest.into_owned());
+                    Some((index, key, digest, method.into_owned(), params.to_owned()))
+                })
+                .collect()
+        });
+        for (index, key, digest, method, params) in unsent {
+            let message = jsonrpc::request(&ask_id(&kept.id, index), &method, &params);
+            let ask =
+                AskRecord { key: key.into(), digest: digest.into(), method: method.into(), params: &params };
+            // An ask that is kept has been put among the events, so whoever takes the call up need not send it.
+            let place = line.next_place();
+            kept.put_event(place, &message).await?;
+            kept.put_ask(index, &ask).await?;
+            line.send_at(place, message);
+        }
+        Ok(())
+    }
+
+    /// What happens to the call from outside.
+    fn watch(&self) -> Option<BoxFuture<'static, Outside>> {
+        let inner = &self.cx.0;
+        let session = inner.session.as_ref()?;
+        let platform = &inner.platform;
+        if !platform.strong_store().capabilities().consistent {
+            return None;
+        }
+        let open: Vec<_> = inner.line.journal(|journal| journal.open_indexes());
+        let until = match open.is_empty() {
+            true => None,
+            false => self.waits_until(),
+        };
+        let kept = inner.kept.get().map(Arc::clone).zip(self.owner.clone());
+        let watched = Watched {
+            platform: platform.clone(),
+            kept,
+            open,
+            cancelled: cancelled(&session.id, self.id).ok(),
+            until,
+        };
+        Some(Box::pin(watched.happens()))
+    }
+
+    /// Until when an answer is waited for while the client holds on.
+    fn waits_until(&self) -> Option<Timestamp> {
+        let platform = &self.cx.0.platform;
+        match self.cx.0.line.resumes() {
+            // The client comes back, so nobody has to wait here for longer than the platform likes.
+            Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default())),
+            Resumes::ByEvents | Resumes::No => {
+                let deadline = platform.deadline()?;
+                let left = deadline.since(platform.now()).saturating_sub(GIVE_UP_BEFORE);
+                Some(platform.now().after(left))
+            }
+        }
+    }
+
+    /// Answers what was not answered in time, so that the handler fails with a reason instead of with its request.
+    fn give_up(&self) {
+        let refusal = r#"{"code":-32603,"message":"no answer came before the platform's time was up"}"#;
+        self.cx.0.line.journal(|journal| {
+            for index in journal.open_indexes() {
+                // The text is JSON.
+                if let Ok(refusal) = RawValue::from_string(refusal.to_owned()) {
+                    journal.answer_at(index, Answer::Refusal(refusal));
+                }
+            }
+        });
+    }
+
+    /// Closes the stream, where the client comes back; says whether the handler goes on now.
+    async fn close_stream(&mut self) -> Result<bool, Error> {
+        let inner = &self.cx.0;
+        let closes = inner.reach == Reach::Store && inner.line.resumes() == Resumes::Primed;
+        if closes {
+            self.keep().await?.close().await?;
+            // The client must be told how to come back before the stream is closed.
+            inner.line.open();
+            if inner.platform.background().is_none() || inner.platform.hold_max().is_none() {
+                self.leave().await?;
+                return Ok(false);
+            }
+            inner.line.close();
+        }
+        inner.line.satisfy(Want::CloseStream);
+        Ok(true)
+    }
+
+    /// The least level of log that the session wants.
+    async fn log_level(&self) -> LoggingLevel {
+        let inner = &self.cx.0;
+        let Some(key) = inner.session.as_ref().and_then(|session| session.key("level").ok()) else {
+            return DEFAULT_LEVEL;
+        };
+        let level = inner.platform.strong_store().get(&key, Consistency::Strong).await.ok().flatten();
+        let level = level.and_then(|entry| LoggingLevel::parse(std::str::from_utf8(&entry.value).ok()?));
+        level.unwrap_or(DEFAULT_LEVEL)
+    }
+}
+
+/// Where it is noted that a session's request was cancelled.
+pub(crate) fn cancelled(session: &str, id: &str) -> Result<Key, StoreError> {
+    Ok(Key::new(CANCELLED, session, fingerprint(id.as_bytes()))?)
 }
 
 struct Gone<'a>(&'a Line);
@@ -71,11 +299,12 @@ impl Drop for Gone<'_> {
 enum Turn {
     Done(Result<Box<RawValue>, Error>),
     Wants(Want),
+    Outside(Outside),
     Cancelled,
 }
 
-/// Runs the handler until it is done or stands still for something that its driver has to see to.
-async fn turn(line: &Line, work: &mut Work<'_>) -> Turn {
+/// Runs the handler until it is done, stands still for something that its driver has to see to, or something happens.
+async fn turn(line: &Line, work: &mut Work<'_>, outside: &mut Option<BoxFuture<'static, Outside>>) -> Turn {
     poll_fn(|task| {
         if line.is_cancelled() {
             return Poll::Ready(Turn::Cancelled);
@@ -84,8 +313,14 @@ async fn turn(line: &Line, work: &mut Work<'_>) -> Turn {
         if let Poll::Ready(result) = work.as_mut().poll(task) {
             return Poll::Ready(Turn::Done(result));
         }
-        match line.take_want() {
-            Some(want) => Poll::Ready(Turn::Wants(want)),
+        if let Some(want) = line.take_want() {
+            return Poll::Ready(Turn::Wants(want));
+        }
+        match outside {
+            Some(happens) => happens.as_mut().poll(task).map(|happened| {
+                *outside = None;
+                Turn::Outside(happened)
+            }),
             None => Poll::Pending,
         }
     })

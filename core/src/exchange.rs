@@ -1,6 +1,10 @@
 //! One body in, one reply out: the steps every transport shares, from the bytes of a message to those of its answer.
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    borrow::Cow,
+    pin::pin,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -9,26 +13,31 @@ use serde_json::value::RawValue;
 use crate::{
     ask::Reach,
     auth::Principal,
+    call::{self, CALL_TTL, Kept},
     context::{Client, Context, Declared, Inner},
-    drive::{self, DEFAULT_LEVEL, Ended},
+    drive::{self, DEFAULT_LEVEL, Driver, Ended},
     error::{Error, ToolError},
-    future::caught,
+    future::{BoxFuture, caught},
+    http::headers::{self, Single},
     inbound::{self, Rejection, Route, Transport},
+    journal::Answer,
     limits::{BATCH_MESSAGES_MAX, echo},
-    line::{Hears, HearsLog, Line},
-    model::{Content, Input, Request, ResourceContents},
+    line::{Hears, HearsLog, Line, Resumes},
+    model::{Content, Input, LoggingLevel, Request, ResourceContents},
     output::ToolOutput,
     platform::{LogLevel, Platform},
     server::tables::{Fixed, Tables},
+    session::{self, Session},
     state,
     stdio::Peer,
+    store::StoreError,
     tool::Tool,
     version::{Era, ProtocolVersion},
     wire::{
-        self,
+        self, capabilities,
         definition::raw,
         jsonrpc::{self, Id, Inbound, Message, Messages, Outcome},
-        params::Params,
+        params::{self, Members, Params},
         results::{CallTool, Empty, GetPrompt, ReadResource},
     },
 };
@@ -39,21 +48,45 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     /// `None` where nothing is to be said, as to a notification.
     pub(crate) body: Option<Vec<u8>>,
+    /// The id of the session that this exchange has begun.
+    pub(crate) session: Option<String>,
 }
 
 impl Reply {
     pub(crate) fn accepted() -> Self {
-        Self { status: StatusCode::ACCEPTED, body: None }
+        Self { status: StatusCode::ACCEPTED, body: None, session: None }
     }
 
     fn json(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, body: Some(body) }
+        Self { status: StatusCode::OK, body: Some(body), session: None }
     }
 
     pub(crate) fn failure(id: Option<Id<'_>>, Rejection { era, error }: &Rejection) -> Self {
         let body = Some(jsonrpc::failure(id, error, *era));
-        Self { status: error.kind.status(*era), body }
+        Self { status: error.kind.status(*era), body, session: None }
     }
+
+    /// The session is none of this server's: the client is to begin anew (2025-11-25, basic/transports).
+    fn no_session(id: Option<Id<'_>>) -> Self {
+        let error = Error::invalid_request(
+            "the session is none of this server's and this client's, or it has ended: send `initialize` again",
+        );
+        Self { status: StatusCode::NOT_FOUND, ..Self::failure(id, &Rejection { era: Era::Legacy, error }) }
+    }
+
+    /// Whether it is an answer, and not a refusal.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success() && self.body.is_some()
+    }
+}
+
+/// A call that was taken from the store, to go on with it.
+pub(crate) struct Taken {
+    pub(crate) kept: Arc<Kept>,
+    /// By which name this instance works on it.
+    pub(crate) owner: String,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) client: Client,
 }
 
 /// Who is talking to what, and how.
@@ -68,9 +101,128 @@ pub(crate) struct Exchange {
     pub(crate) line: Arc<Line>,
     /// Whether anything can be told beside the answer.
     pub(crate) takes_stream: bool,
+    /// The session that the request names; read once its era is known, since a modern request has none.
+    pub(crate) session: Option<Session>,
+    /// The call that is gone on with, where this is no request of a client's.
+    pub(crate) taken: Option<Taken>,
 }
 
+/// A session that is not there.
+struct NoSession;
+
 impl Exchange {
+    /// The same parties, for something else, which nobody listens to.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            tables: Arc::clone(&self.tables),
+            platform: self.platform.clone(),
+            principal: self.principal.clone(),
+            headers: Arc::default(),
+            peer: None,
+            line: Arc::new(Line::new(Hears::default())),
+            takes_stream: false,
+            session: self.session.clone(),
+            taken: None,
+        }
+    }
+
+    /// Goes on with the call that was taken, whose request is `body`.
+    pub(crate) async fn replay(&self, taken: Taken, body: &Bytes) -> Reply {
+        let version = taken.version;
+        let exchange = Self {
+            headers: Arc::clone(&self.headers),
+            line: Arc::clone(&self.line),
+            takes_stream: self.takes_stream,
+            taken: Some(taken),
+            ..self.again()
+        };
+        // It was a request when it was kept.
+        let Ok(Inbound::One(Message::Request { id, method, params })) = jsonrpc::parse(body) else {
+            return Reply::accepted();
+        };
+        let route = Params::read(params).and_then(|params| {
+            let meta = params.meta()?.unwrap_or_default().legacy();
+            Ok((params, Route { version, meta }))
+        });
+        match route {
+            Ok((params, route)) => exchange.request(body, id, &method, &params, route).await,
+            Err(error) => Reply::failure(Some(id), &Rejection { era: version.era(), error }),
+        }
+    }
+
+    /// Opens the session that the request names, where it names one.
+    async fn open_session(&mut self) -> Result<Result<(), NoSession>, Error> {
+        if self.peer.is_some() || self.session.is_some() {
+            return Ok(Ok(()));
+        }
+        let id = match headers::single(&self.headers, &session::HEADER) {
+            Single::Absent => return Ok(Ok(())),
+            Single::Unusable => return Ok(Err(NoSession)),
+            Single::Value(id) => id,
+        };
+        let session = Session::open(&self.tables, &self.platform, self.principal.as_deref(), id);
+        let Some(session) = session else { return Ok(Err(NoSession)) };
+        if session.is_revoked(&self.tables, &self.platform).await? {
+            return Ok(Err(NoSession));
+        }
+        self.session = Some(session);
+        Ok(Ok(()))
+    }
+
+    /// What a client gets that opens a stream of its session, or comes back to one; `None` where there is none.
+    pub(crate) async fn stream_of_session(mut self) -> Option<BoxFuture<'static, Reply>> {
+        if !self.takes_stream {
+            return None;
+        }
+        match self.open_session().await {
+            Ok(Ok(())) => {}
+            Ok(Err(NoSession)) => return Some(Box::pin(async { Reply::no_session(None) })),
+            Err(error) => {
+                let reply = self.failed("session", None, Era::Legacy, error);
+                return Some(Box::pin(async { reply }));
+            }
+        }
+        let session = self.session.clone()?;
+        let last = match headers::single(&self.headers, &headers::LAST_EVENT_ID) {
+            Single::Value(id) => call::read_event_id(id).map(|(call, after)| (call.to_owned(), after)),
+            _ => None,
+        };
+        let (call, after) = last?;
+        self.line.outlives(Resumes::Primed);
+        Some(Box::pin(async move {
+            let parties = self.again();
+            match call::take_up(self, &session, &call, after).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    let status = StatusCode::NOT_FOUND;
+                    Reply { status, ..parties.failed("a call", None, Era::Legacy, error) }
+                }
+            }
+        }))
+    }
+
+    /// What a client gets that ends its session; `None` where sessions cannot be ended.
+    pub(crate) async fn end_session(mut self) -> Option<Reply> {
+        if !self.tables.sessions.revocable {
+            return None;
+        }
+        let ended = match self.open_session().await {
+            Ok(Ok(())) => match &self.session {
+                Some(session) => session.revoke(&self.platform).await,
+                None => return Some(Reply::no_session(None)),
+            },
+            Ok(Err(NoSession)) => return Some(Reply::no_session(None)),
+            Err(error) => Err(error),
+        };
+        Some(match ended {
+            Ok(()) => Reply { status: StatusCode::NO_CONTENT, ..Reply::accepted() },
+            Err(error) => Reply {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                ..self.failed("the end of a session", None, Era::Legacy, error)
+            },
+        })
+    }
+
     fn transport(&self) -> Transport<'_> {
         match &self.peer {
             Some(peer) => Transport::Stdio { negotiated: peer.version() },
@@ -79,8 +231,19 @@ impl Exchange {
     }
 
     /// The reply to `body`.
-    pub(crate) async fn reply(self, body: Bytes) -> Reply {
-        let unreadable = |error| Reply::failure(None, &Rejection { era: self.transport().era(), error });
+    pub(crate) async fn reply(mut self, body: Bytes) -> Reply {
+        let era = self.transport().era();
+        let unreadable = |error| Reply::failure(None, &Rejection { era, error });
+        if era == Era::Legacy {
+            match self.open_session().await {
+                Ok(Ok(())) => {}
+                // The one request that may name a session that has gone is the one that begins another.
+                Ok(Err(NoSession)) if begins_session(&body) => {}
+                Ok(Err(NoSession)) if says_it_is_modern(&body) => {}
+                Ok(Err(NoSession)) => return Reply::no_session(request_id(&body)),
+                Err(error) => return self.failed("session", request_id(&body), era, error),
+            }
+        }
         match jsonrpc::parse(&body) {
             Ok(Inbound::One(message)) => self.message(&body, message).await,
             Ok(Inbound::Batch(Messages(messages))) => match self.check_batch(&messages) {
@@ -138,64 +301,117 @@ impl Exchange {
     async fn message(&self, body: &Bytes, message: Message<'_>) -> Reply {
         let (id, method, params) = match message {
             Message::Request { id, method, params } => (id, method, params),
-            Message::Notification { method, params } => return self.notification(&method, params),
-            Message::Response { id, outcome } => return self.response(id, outcome),
+            Message::Notification { method, params } => return self.notification(&method, params).await,
+            Message::Response { id, outcome } => return self.response(id, outcome).await,
         };
-        let refuse = |era, error| Reply::failure(Some(id), &Rejection { era, error });
+        let era = self.transport().era();
         let params = match Params::read(params) {
             Ok(params) => params,
-            Err(error) => return refuse(self.transport().era(), error),
+            Err(error) => return Reply::failure(Some(id), &Rejection { era, error }),
         };
-        let route = match inbound::request(self.transport(), &method, &params) {
+        let mut route = match inbound::request(self.transport(), &method, &params) {
             Ok(route) => route,
             Err(rejection) => return Reply::failure(Some(id), &rejection),
         };
+        if let (Era::Legacy, Some(session)) = (route.version.era(), &self.session)
+            && !self.headers.contains_key(headers::PROTOCOL_VERSION)
+        {
+            route.version = session.version;
+        }
+        self.request(body, id, &method, &params, route).await
+    }
+
+    async fn request(
+        &self,
+        body: &Bytes,
+        id: Id<'_>,
+        method: &str,
+        params: &Params<'_>,
+        route: Route<'_>,
+    ) -> Reply {
         let era = route.version.era();
-        let request = self.offered(&method).and_then(|()| wire::decode(era, &method, &params));
+        let mut session = None;
+        let request = self.offered(method).and_then(|()| wire::decode(era, method, params));
         let answer = match request {
-            Ok(request) => self.dispatch(body, id, route, request).await,
+            Ok(request) => self.dispatch(body, id, route, request, &mut session).await,
             Err(error) => Err(error),
         };
         match answer {
-            Ok(Some(body)) => Reply::json(body),
+            Ok(Some(body)) => Reply { session, ..Reply::json(body) },
             Ok(None) => Reply::accepted(),
-            Err(error) => {
-                if let Some(cause) = &error.cause {
-                    self.platform.log(LogLevel::Error, &format!("{method} failed: {cause}"));
-                }
-                refuse(era, error)
-            }
+            Err(error) => self.failed(method, Some(id), era, error),
         }
     }
 
-    fn notification(&self, method: &str, params: Option<&RawValue>) -> Reply {
-        if let Err(rejection) = inbound::notification(self.transport()) {
-            return Reply::failure(None, &rejection);
+    /// The answer to a request that failed; the cause goes to the log.
+    fn failed(&self, what: &str, id: Option<Id<'_>>, era: Era, error: Error) -> Reply {
+        if let Some(cause) = &error.cause {
+            self.platform.log(LogLevel::Error, &format!("{what} failed: {cause}"));
         }
-        if method == "notifications/cancelled"
-            && let Some(peer) = &self.peer
-            && let Some(id) = Params::read(params).ok().and_then(|params| params.request_id())
-        {
-            peer.cancel(id);
+        Reply::failure(id, &Rejection { era, error })
+    }
+
+    async fn notification(&self, method: &str, params: Option<&RawValue>) -> Reply {
+        let era = match inbound::notification(self.transport()) {
+            Ok(route) => route.version.era(),
+            Err(rejection) => return Reply::failure(None, &rejection),
+        };
+        if method != "notifications/cancelled" {
+            return Reply::accepted();
+        }
+        let Some(id) = Params::read(params).ok().and_then(|params| params.request_id()) else {
+            return Reply::accepted();
+        };
+        match (&self.peer, &self.session, era) {
+            (Some(peer), ..) => peer.cancel(id),
+            // On the modern era a client cancels by going away.
+            (None, Some(session), Era::Legacy) => {
+                if let Err(error) = self.note_cancelled(session, id).await {
+                    self.platform
+                        .log(LogLevel::Error, &format!("a cancellation could not be noted: {error}"));
+                    return Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::accepted() };
+                }
+            }
+            (None, _, _) => {}
         }
         Reply::accepted()
     }
 
-    fn response(&self, id: Option<&RawValue>, outcome: Outcome<'_>) -> Reply {
+    /// Tells whichever instance works on the request `id` that its client does not want the answer any more.
+    async fn note_cancelled(&self, session: &Session, id: &RawValue) -> Result<(), StoreError> {
+        let store = self.platform.strong_store();
+        match store.capabilities().consistent {
+            true => store.put(&drive::cancelled(&session.id, id.get())?, "1".into(), Some(CALL_TTL)).await,
+            // Nobody would look.
+            false => Ok(()),
+        }
+    }
+
+    async fn response(&self, id: Option<&RawValue>, outcome: Outcome<'_>) -> Reply {
         match inbound::notification(self.transport()) {
-            Ok(route) if route.version.era() == Era::Legacy => {
-                if let (Some(peer), Some(id)) = (&self.peer, id) {
-                    peer.answer(id, outcome);
-                }
-                Reply::accepted()
-            }
+            Ok(route) if route.version.era() == Era::Legacy => {}
             Ok(_) => {
                 let error =
                     Error::invalid_request("this revision has no requests that a client could answer");
-                Reply::failure(None, &Rejection { era: Era::Modern, error })
+                return Reply::failure(None, &Rejection { era: Era::Modern, error });
             }
-            Err(rejection) => Reply::failure(None, &rejection),
+            Err(rejection) => return Reply::failure(None, &rejection),
         }
+        match (&self.peer, &self.session, id) {
+            (Some(peer), _, Some(id)) => peer.answer(id, outcome),
+            (None, Some(session), Some(id)) => {
+                let answer = match outcome {
+                    Outcome::Result(result) => Answer::Result(result.to_owned()),
+                    Outcome::Error(error) => Answer::Refusal(error.to_owned()),
+                };
+                if let Err(error) = call::answer(self, session, id, answer).await {
+                    self.platform.log(LogLevel::Error, &format!("an answer could not be kept: {error}"));
+                    return Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::accepted() };
+                }
+            }
+            _ => {}
+        }
+        Reply::accepted()
     }
 
     /// Refuses a method of a kind that the server has nothing of, as it announces no such capability.
@@ -221,25 +437,32 @@ impl Exchange {
         id: Id<'_>,
         route: Route<'_>,
         request: Request<'_>,
+        session: &mut Option<String>,
     ) -> Result<Option<Vec<u8>>, Error> {
         let version = route.version;
         let fixed = |which, version| Ok(Some(jsonrpc::success(id, self.tables.fixed(which, version))));
         match request {
             Request::Initialize { requested, capabilities, client_info } => {
                 let version = ProtocolVersion::settle(&requested);
-                if let Some(peer) = &self.peer {
-                    let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
-                    let declared = capabilities.map_or(Bytes::from_static(b"{}"), slice);
-                    let client = Client { info: client_info.map(slice), declared: Declared::Json(declared) };
-                    peer.settle(version, client);
+                let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
+                let declared = capabilities.map_or(Bytes::from_static(b"{}"), slice);
+                match &self.peer {
+                    Some(peer) => {
+                        let info = client_info.map(slice);
+                        peer.settle(version, Client { info, declared: Declared::Json(declared) });
+                    }
+                    None => *session = self.begin_session(version, &declared, client_info),
                 }
                 fixed(Fixed::Initialize, version)
             }
             Request::Ping => Ok(Some(jsonrpc::success(id, Empty {}))),
             Request::Discover => fixed(Fixed::Discover, version),
             Request::SetLevel { level } => {
-                if let Some(peer) = &self.peer {
-                    peer.set_level(level);
+                match (&self.peer, &self.session) {
+                    (Some(peer), _) => peer.set_level(level),
+                    (None, Some(session)) => self.keep_level(session, level).await?,
+                    // Nobody would remember it: what this client gets is `info` and above.
+                    (None, None) => {}
                 }
                 Ok(Some(jsonrpc::success(id, Empty {})))
             }
@@ -328,10 +551,65 @@ impl Exchange {
         }
         let peer = self.peer.as_deref();
         let _running = peer.map(|peer| peer.run(id, &self.line));
-        Ok(match drive::drive(cx, peer, pin!(work)).await? {
-            Ended::Result(result) => Some(jsonrpc::success(id, result)),
-            Ended::Cancelled => None,
-        })
+        let owner = self.taken.as_ref().map(|taken| taken.owner.clone());
+        let mut driver = Driver { cx, peer, id: id.json(), owner };
+        let ended = driver.run(pin!(work)).await;
+        let Some(kept) = cx.0.kept.get() else {
+            return ended.map(|ended| match ended {
+                Ended::Result(result) => Some(jsonrpc::success(id, result)),
+                Ended::Cancelled | Ended::Parked => None,
+            });
+        };
+        // The answer of a call that is kept belongs to its stream, wherever that is read.
+        let answer = match ended {
+            Ok(Ended::Result(result)) => jsonrpc::success(id, result),
+            Ok(Ended::Parked) => return Ok(None),
+            Ok(Ended::Cancelled) => Vec::new(),
+            Err(error) => {
+                let era = cx.protocol_version().era();
+                self.failed("a call", Some(id), era, error).body.unwrap_or_default()
+            }
+        };
+        let place = self.line.next_place();
+        let finished = async {
+            if !answer.is_empty() {
+                kept.put_event(place, &answer).await?;
+            }
+            kept.finish().await?;
+            driver.leave().await
+        };
+        if let Err(error) = finished.await {
+            self.platform.log(LogLevel::Error, &format!("the answer of a call could not be kept: {error}"));
+        }
+        if !answer.is_empty() {
+            self.line.send_at(place, answer);
+        }
+        Ok(None)
+    }
+
+    /// The id of a new session; none where this server has none.
+    fn begin_session(
+        &self,
+        version: ProtocolVersion,
+        declared: &Bytes,
+        client_info: Option<&RawValue>,
+    ) -> Option<String> {
+        let bits = std::str::from_utf8(declared).map_or(0, capabilities::bits);
+        let info = client_info.and_then(|raw| Members::read(raw.get())).and_then(|info| {
+            let text = |name| info.get(name).and_then(params::string).map(Cow::into_owned);
+            Some((text("name")?, text("version")?))
+        });
+        Session::begin(&self.tables, &self.platform, self.principal.as_deref(), version, bits, info)
+    }
+
+    /// Keeps the least level of log that a session wants, where there is a store to keep it in.
+    async fn keep_level(&self, session: &Session, level: LoggingLevel) -> Result<(), Error> {
+        let store = self.platform.strong_store();
+        if store.capabilities().value_bytes_max != Some(0) {
+            let left = session.left(&self.platform);
+            store.put(&session.key("level")?, level.as_str().into(), Some(left)).await?;
+        }
+        Ok(())
     }
 
     /// The result of a tool: what it gave, or a text about its failure that the model reads.
@@ -362,28 +640,37 @@ impl Exchange {
         let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
         let Route { version, meta } = route;
         let era = version.era();
-        let client = match (era, &self.peer) {
-            (Era::Modern, _) => Client {
+        let client = match (era, &self.peer, &self.session, &self.taken) {
+            (Era::Modern, ..) => Client {
                 info: meta.client_info.map(slice),
                 declared: meta.client_capabilities.map(slice).map_or(Declared::Unknown, Declared::Json),
             },
-            (Era::Legacy, Some(peer)) => peer.client(),
-            (Era::Legacy, None) => Client::default(),
+            (Era::Legacy, _, _, Some(taken)) => taken.client.clone(),
+            (Era::Legacy, Some(peer), ..) => peer.client(),
+            (Era::Legacy, None, Some(session), None) => session.client(),
+            (Era::Legacy, None, None, None) => Client::default(),
         };
         if self.takes_stream {
-            let log = match era {
-                Era::Modern => meta.log_level()?.map_or(HearsLog::Nothing, HearsLog::From),
-                Era::Legacy => {
-                    HearsLog::From(self.peer.as_ref().and_then(|peer| peer.level()).unwrap_or(DEFAULT_LEVEL))
-                }
+            let log = match (era, &self.peer, &self.session) {
+                (Era::Modern, ..) => meta.log_level()?.map_or(HearsLog::Nothing, HearsLog::From),
+                (Era::Legacy, Some(peer), _) => HearsLog::From(peer.level().unwrap_or(DEFAULT_LEVEL)),
+                (Era::Legacy, None, Some(_)) => HearsLog::AsSession,
+                (Era::Legacy, None, None) => HearsLog::From(DEFAULT_LEVEL),
             };
             let progress_token = meta.progress_token()?.map(ToOwned::to_owned);
             self.line.set_hears(Hears { progress_token, log });
         }
-        let reach = match (era, &self.peer) {
-            (Era::Modern, _) => Reach::Again,
-            (Era::Legacy, Some(_)) => Reach::Connection,
-            (Era::Legacy, None) => Reach::Nowhere("it has no session"),
+        let reach = self.reach(version);
+        if era == Era::Legacy && self.peer.is_none() {
+            self.line.outlives(match (reach, version >= ProtocolVersion::V2025_11_25) {
+                (Reach::Store, true) => Resumes::Primed,
+                (Reach::Store, false) => Resumes::ByEvents,
+                _ => Resumes::No,
+            });
+        }
+        let kept = match &self.taken {
+            Some(taken) => Arc::clone(&taken.kept).into(),
+            None => OnceLock::new(),
         };
         Ok(Context::new(Inner {
             tables: Arc::clone(&self.tables),
@@ -396,8 +683,66 @@ impl Exchange {
             line: Arc::clone(&self.line),
             reach,
             message: body.clone(),
-            stored: None,
+            session: self.session.clone().filter(|_| era == Era::Legacy),
+            kept,
         }))
+    }
+
+    /// How the client of a call can be asked something.
+    fn reach(&self, version: ProtocolVersion) -> Reach {
+        if version.era() == Era::Modern {
+            return Reach::Again;
+        }
+        if self.peer.is_some() {
+            return Reach::Connection;
+        }
+        if self.taken.is_some() {
+            return Reach::Store;
+        }
+        if self.session.is_none() {
+            return Reach::Nowhere(
+                "it has no session, since no key to seal one with is configured (`EDGEMCP_SEAL_KEYS`), sessions are \
+                 switched off, or the client did not send `Mcp-Session-Id`",
+            );
+        }
+        if !self.takes_stream {
+            return Reach::Nowhere("it takes no stream (send `Accept: application/json, text/event-stream`)");
+        }
+        let store = self.platform.strong_store().capabilities();
+        if !store.atomic || !store.consistent {
+            return Reach::Nowhere(
+                "its answer would come through the store, which must be atomic and consistent (Workers: bind a Durable \
+                 Object as `EDGEMCP_OBJECTS`, since KV is neither; Lambda: set `EDGEMCP_TABLE`)",
+            );
+        }
+        if self.platform.hold_max().is_none() && version < ProtocolVersion::V2025_11_25 {
+            return Reach::Nowhere(
+                "answers leave this platform in one piece, and clients before 2025-11-25 do not come back for the rest \
+                 (Lambda: set `EDGEMCP_LAMBDA_RESPONSE` to `streamed`)",
+            );
+        }
+        Reach::Store
+    }
+}
+
+/// Whether this is a request for a new session.
+fn begins_session(body: &[u8]) -> bool {
+    matches!(jsonrpc::parse(body), Ok(Inbound::One(Message::Request { method, .. })) if method == "initialize")
+}
+
+/// Whether this is a message of the modern era, which has no sessions and ignores their ids.
+fn says_it_is_modern(body: &[u8]) -> bool {
+    match jsonrpc::parse(body) {
+        Ok(Inbound::One(Message::Request { params, .. })) => wire::state::is_modern(params),
+        _ => false,
+    }
+}
+
+/// The id of the request that a body is.
+fn request_id(body: &[u8]) -> Option<Id<'_>> {
+    match jsonrpc::parse(body) {
+        Ok(Inbound::One(Message::Request { id, .. })) => Some(id),
+        _ => None,
     }
 }
 

@@ -39,7 +39,9 @@ pub(crate) struct Asked {
     /// The method and the parameters; `None` until the handler has asked it in this run.
     pub(crate) request: Option<(&'static str, Box<RawValue>)>,
     pub(crate) answer: Option<Answer>,
-    /// Whether the client has been sent it in this run.
+    /// Whether the driver of this run has seen to it.
+    pub(crate) is_seen: bool,
+    /// Whether it was sent to the client, in this run or an earlier one.
     pub(crate) is_sent: bool,
     waker: Option<Waker>,
 }
@@ -71,7 +73,15 @@ pub(crate) enum Strange {
 impl Journal {
     /// An ask that was made in an earlier run.
     pub(crate) fn remember(&mut self, key: String, digest: String, answer: Option<Answer>) {
-        self.asks.push(Asked { key, digest, request: None, answer, is_sent: false, waker: None });
+        self.asks.push(Asked {
+            key,
+            digest,
+            request: None,
+            answer,
+            is_seen: false,
+            is_sent: false,
+            waker: None,
+        });
     }
 
     /// An answer that came without an ask.
@@ -109,7 +119,7 @@ impl Journal {
         let unasked = self.unasked.iter().position(|(of, _)| named && *of == key);
         let answer = unasked.map(|index| Answer::Result(self.unasked.swap_remove(index).1));
         let request = Some((method, params));
-        self.asks.push(Asked { key, digest, request, answer, is_sent: false, waker: None });
+        self.asks.push(Asked { key, digest, request, answer, is_seen: false, is_sent: false, waker: None });
         Ok(self.asks.len() - 1)
     }
 
@@ -140,6 +150,27 @@ impl Journal {
         }
     }
 
+    /// Whether the driver of this run has seen to the ask at `index`.
+    pub(crate) fn is_seen(&self, index: usize) -> bool {
+        self.asks.get(index).is_some_and(|asked| asked.is_seen)
+    }
+
+    /// The asks of this run that its driver has not seen to; it has now.
+    pub(crate) fn see(&mut self) -> impl Iterator<Item = (usize, &mut Asked)> {
+        let unseen = |asked: &Asked| asked.answer.is_none() && asked.request.is_some() && !asked.is_seen;
+        self.asks.iter_mut().enumerate().filter(move |(_, asked)| unseen(asked)).map(|(index, asked)| {
+            asked.is_seen = true;
+            (index, asked)
+        })
+    }
+
+    /// Answers the ask at `index`.
+    pub(crate) fn answer_at(&mut self, index: usize, answer: Answer) {
+        if let Some(key) = self.asks.get(index).map(|asked| asked.key.clone()) {
+            self.answer(&key, answer);
+        }
+    }
+
     /// Answers the ask with this key; nothing happens where there is none, or where it has been answered.
     pub(crate) fn answer(&mut self, key: &str, answer: Answer) {
         let open = self.asks.iter_mut().find(|asked| asked.key == key && asked.answer.is_none());
@@ -154,6 +185,17 @@ impl Journal {
     /// The asks of this run that wait for an answer.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Asked> {
         self.asks.iter().filter(|asked| asked.answer.is_none() && asked.request.is_some())
+    }
+
+    /// Where the asks of this run stand that wait for an answer.
+    pub(crate) fn open_indexes(&self) -> Vec<usize> {
+        let is_open = |asked: &Asked| asked.answer.is_none() && asked.request.is_some();
+        self.asks.iter().enumerate().filter(|(_, asked)| is_open(asked)).map(|(index, _)| index).collect()
+    }
+
+    /// The steps that were taken, by name.
+    pub(crate) fn taken(&self) -> Vec<(String, Box<RawValue>)> {
+        self.steps.iter().map(|step| (step.name.clone(), step.result.clone())).collect()
     }
 
     /// The result of the step `name`, where it was taken.

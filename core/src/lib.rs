@@ -23,6 +23,7 @@ mod arguments;
 mod ask;
 pub mod auth;
 mod base64;
+mod call;
 mod context;
 mod drive;
 mod error;

@@ -41,7 +41,20 @@ pub(crate) enum HearsLog {
 struct Said {
     /// The level of a line of log that has to be judged before it is sent.
     level: Option<LoggingLevel>,
+    /// Its place in the stream.
+    place: u32,
     message: Vec<u8>,
+}
+
+/// Whether a client can come back to the stream of its answer (legacy era, basic/transports, "Resumability").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Resumes {
+    #[default]
+    No,
+    /// By the id of any event.
+    ByEvents,
+    /// From the start on, by the id of an event that says nothing else (2025-11-25).
+    Primed,
 }
 
 /// What a handler stands still for, beside its own work.
@@ -55,6 +68,8 @@ pub(crate) enum Want {
     Task,
     /// To know which lines of log the client wants.
     LogLevel,
+    /// That the call is kept, since its client has gone and may come back.
+    Keep,
 }
 
 /// What a handler and whoever drives it share.
@@ -75,6 +90,17 @@ struct State {
     handlers: Vec<Waker>,
     ended: bool,
     cancelled: bool,
+    /// The stream is closed, though the answer is not there.
+    closed: bool,
+    /// The stream is to be opened, though there is nothing to say yet.
+    opened: bool,
+    resumes: Resumes,
+    /// The work goes on where the client is gone.
+    outlives: bool,
+    /// The call whose stream this is, once somebody was told its id.
+    call: Option<String>,
+    /// The place of the last message.
+    place: u32,
 }
 
 impl State {
@@ -120,7 +146,7 @@ impl Line {
         let total = total.filter(|total| total.is_finite());
         let message = notify::progress(token, *progress, total, message.as_deref());
         state.progress = Some(*progress);
-        say(&mut state, Said { level: None, message });
+        say(&mut state, None, message);
     }
 
     /// Whether a line of this level could be wanted; where not, nothing need be written.
@@ -139,7 +165,7 @@ impl Line {
         let mut state = self.lock();
         let judged = state.hears.log == HearsLog::AsSession;
         let message = notify::message(level, logger, data);
-        say(&mut state, Said { level: judged.then_some(level), message });
+        say(&mut state, judged.then_some(level), message);
         if judged {
             state.want(Want::LogLevel);
         }
@@ -159,18 +185,101 @@ impl Line {
 
     /// Sends a message that must not be left out, such as a request to the client.
     pub(crate) fn send(&self, message: Vec<u8>) {
+        let place = self.next_place();
+        self.send_at(place, message);
+    }
+
+    /// Sends a message that has its place in the stream.
+    pub(crate) fn send_at(&self, place: u32, message: Vec<u8>) {
         let mut state = self.lock();
-        state.said.push_back(Said { level: None, message });
+        state.place = state.place.max(place);
+        state.said.push_back(Said { level: None, place, message });
         state.wake_driver();
     }
 
-    /// The next message to be sent.
-    pub(crate) fn take_said(&self) -> Option<Vec<u8>> {
+    /// A place in the stream for the next message.
+    pub(crate) fn next_place(&self) -> u32 {
+        let mut state = self.lock();
+        state.place += 1;
+        state.place
+    }
+
+    /// Says whether the client can come back to the stream, and that the work goes on without it.
+    pub(crate) fn outlives(&self, resumes: Resumes) {
+        let mut state = self.lock();
+        state.outlives = true;
+        state.resumes = resumes;
+    }
+
+    /// Whether the client can come back to the stream.
+    pub(crate) fn resumes(&self) -> Resumes {
+        self.lock().resumes
+    }
+
+    /// The client has gone; says whether the work goes on, and has the call kept if it can come back.
+    pub(crate) fn is_left(&self) -> bool {
+        let mut state = self.lock();
+        if state.cancelled || !state.outlives {
+            return false;
+        }
+        // Nobody listens any more, so what is said would only pile up.
+        state.hears = Hears::default();
+        state.said.clear();
+        if state.call.is_some() {
+            state.want(Want::Keep);
+        }
+        true
+    }
+
+    /// Opens the stream, though there is nothing to say yet.
+    pub(crate) fn open(&self) {
+        let mut state = self.lock();
+        state.opened = true;
+        state.wake_driver();
+    }
+
+    /// Whether the stream is to be opened.
+    pub(crate) fn take_opened(&self) -> bool {
+        std::mem::take(&mut self.lock().opened)
+    }
+
+    /// The place of the last message.
+    pub(crate) fn place(&self) -> u32 {
+        self.lock().place
+    }
+
+    /// Goes on with the stream of `call` after this place.
+    pub(crate) fn resumes_at(&self, call: &str, place: u32) {
+        let mut state = self.lock();
+        state.call = Some(call.to_owned());
+        state.place = state.place.max(place);
+    }
+
+    /// The call whose stream this is, where one can come back to it.
+    pub(crate) fn call(&self) -> Option<String> {
+        self.lock().call.clone()
+    }
+
+    /// Closes the stream, though the answer is not there.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.wake_driver();
+    }
+
+    /// Whether the stream is closed, though the answer is not there.
+    pub(crate) fn is_closed(&self) -> bool {
+        let state = self.lock();
+        state.closed && state.said.is_empty()
+    }
+
+    /// The next message to be sent, and its place in the stream.
+    pub(crate) fn take_said(&self) -> Option<(u32, Vec<u8>)> {
         let mut state = self.lock();
         // Messages keep their order, so those behind a line that has to be judged wait with it.
         match state.said.front()?.level {
             Some(_) => None,
-            None => state.said.pop_front().map(|said| said.message),
+            None => state.said.pop_front().map(|said| (said.place, said.message)),
         }
     }
 
@@ -248,7 +357,8 @@ impl Line {
     pub(crate) fn poll_answer(&self, index: usize, cx: &mut Context<'_>) -> Poll<Answer> {
         let mut state = self.lock();
         let answer = state.journal.poll(index, cx.waker());
-        if answer.is_pending() {
+        // An ask that its driver has seen to only waits.
+        if answer.is_pending() && !state.journal.is_seen(index) {
             state.want(Want::Input);
         }
         answer
@@ -261,9 +371,11 @@ impl std::fmt::Debug for Line {
     }
 }
 
-fn say(state: &mut State, said: Said) {
+fn say(state: &mut State, level: Option<LoggingLevel>, message: Vec<u8>) {
     if !state.ended && state.said.len() < SAID_WAITING_MAX {
-        state.said.push_back(said);
+        state.place += 1;
+        let place = state.place;
+        state.said.push_back(Said { level, place, message });
         state.wake_driver();
     }
 }

@@ -7,14 +7,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::{
     auth::{self, Verifier},
-    exchange::Exchange,
-    future::caught,
+    exchange::{Exchange, Reply},
+    future::{BoxFuture, caught},
     http::{Body, headers, origin::AllowedOrigins, refusal},
     line::{Hears, Line},
     model::Text,
     platform::{LogLevel, Platform},
     server::{HttpRoute, Server, tables::Tables},
-    stream,
+    session, stream,
 };
 
 /// A server, ready to serve. It is built once per process or isolate and shared by all requests.
@@ -144,7 +144,7 @@ impl Service {
             caller.admit(&mut response);
             return response;
         }
-        let mut response = match self.post(platform, parts, body).await {
+        let mut response = match self.serve(platform, parts, body).await {
             Ok(response) => response,
             Err(refused) => *refused,
         };
@@ -152,21 +152,24 @@ impl Service {
         response
     }
 
-    async fn post(
+    async fn serve(
         &self,
         platform: &Platform,
         parts: http::request::Parts,
         body: Bytes,
     ) -> Result<Response<Body>, Box<Response<Body>>> {
-        if parts.method != Method::POST {
-            return Err(Box::new(refusal::method_not_allowed(&parts.method, &self.path)));
-        }
-        if !headers::is_json(&parts.headers) {
-            return Err(Box::new(refusal::unsupported_media_type()));
-        }
         let accepts = headers::accepts(&parts.headers);
-        if !accepts.json && !accepts.stream {
-            return Err(Box::new(refusal::not_acceptable()));
+        match parts.method {
+            Method::POST if !headers::is_json(&parts.headers) => {
+                return Err(Box::new(refusal::unsupported_media_type()));
+            }
+            Method::POST if !accepts.json && !accepts.stream => {
+                return Err(Box::new(refusal::not_acceptable()));
+            }
+            Method::POST => {}
+            // What belongs to a session of the legacy era; without one there is nothing here but POST.
+            Method::GET | Method::DELETE if session::is_named(&parts.headers) => {}
+            _ => return Err(Box::new(refusal::method_not_allowed(&parts.method, &self.path))),
         }
         let principal = match &self.verifier {
             Some(verifier) => Some(auth::authenticate(&**verifier, platform, &parts.headers).await?),
@@ -181,8 +184,20 @@ impl Service {
             peer: None,
             line: Arc::clone(&line),
             takes_stream: accepts.stream,
+            session: None,
+            taken: None,
         };
-        let work = Box::pin(exchange.reply(body));
+        let work: BoxFuture<'static, Reply> = match parts.method {
+            Method::GET => match exchange.stream_of_session().await {
+                Some(work) => work,
+                None => return Err(Box::new(refusal::method_not_allowed(&parts.method, &self.path))),
+            },
+            Method::DELETE => match exchange.end_session().await {
+                Some(reply) => return Ok(stream::whole(reply)),
+                None => return Err(Box::new(refusal::method_not_allowed(&parts.method, &self.path))),
+            },
+            _ => Box::pin(exchange.reply(body)),
+        };
         Ok(stream::respond(platform, work, line, accepts.stream, accepts.json).await)
     }
 }

@@ -7,19 +7,24 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
 
 use crate::{
     auth::Principal,
     context::{Client, Declared},
     error::Error,
+    http::headers::{self, Single},
     platform::{LogLevel, Platform, Timestamp},
     seal::{Binding, SealError, Sealer},
     server::tables::Tables,
     state::bound_to,
     store::{Consistency, Key, Partition, StoreError},
-    version::ProtocolVersion,
+    version::{Era, ProtocolVersion},
     wire::definition,
 };
+
+/// Carries a session's id.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The longest an `Mcp-Session-Id` may be, in bytes.
 pub const SESSION_ID_BYTES_MAX: usize = 512;
@@ -85,6 +90,17 @@ impl Sessions {
     }
 }
 
+/// Whether a request is about a session, and not of the modern era, which has none and ignores their ids.
+pub(crate) fn is_named(headers: &HeaderMap) -> bool {
+    let is_modern = match headers::single(headers, &headers::PROTOCOL_VERSION) {
+        Single::Value(name) => {
+            ProtocolVersion::parse(name).is_some_and(|version| version.era() == Era::Modern)
+        }
+        _ => false,
+    };
+    headers.contains_key(HEADER) && !is_modern
+}
+
 /// A session, as its id says.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -145,7 +161,8 @@ impl Session {
         if tables.sessions.off || id.len() > SESSION_ID_BYTES_MAX {
             return None;
         }
-        let (content, end) = Sealer::new(platform).ok()?.open(binding(tables, principal), platform.now(), id)?;
+        let (content, end) =
+            Sealer::new(platform).ok()?.open(binding(tables, principal), platform.now(), id)?;
         let (version, rest) = content.split_first()?;
         let (capabilities, rest) = rest.split_first_chunk::<2>()?;
         let (nonce, info) = rest.split_first_chunk::<NONCE_BYTES>()?;

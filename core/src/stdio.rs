@@ -55,8 +55,10 @@ impl Connection {
             peer: Some(Arc::clone(&self.peer)),
             line: Arc::clone(&said),
             takes_stream: true,
+            session: None,
+            taken: None,
         };
-        Lines(Some(Flow::new(Box::pin(exchange.reply(line)), said)))
+        Lines(Some(Flow::new(&self.platform, Box::pin(exchange.reply(line)), said)))
     }
 
     /// The answer to a line of more than [`Service::body_bytes_max`] bytes.
@@ -76,7 +78,9 @@ impl Stream for Lines {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(flow) = &mut self.0 else { return Poll::Ready(None) };
         match std::task::ready!(flow.poll_next(cx)) {
-            Event::Said(message) => Poll::Ready(Some(message.into())),
+            Event::Said(_, message) => Poll::Ready(Some(message.into())),
+            // A connection has one stream, which stays.
+            Event::Opened | Event::Closed => self.poll_next(cx),
             Event::Done(reply) => {
                 self.0 = None;
                 Poll::Ready(reply.body.map(Bytes::from))
@@ -144,11 +148,10 @@ impl Peer {
     pub(crate) fn ask(&self, line: &Arc<Line>) {
         let mut state = self.lock();
         let requests: Vec<_> = line.journal(|journal| {
-            let unsent = journal.asks.iter_mut().filter(|asked| asked.answer.is_none() && !asked.is_sent);
-            unsent
-                .filter_map(|asked| {
+            journal
+                .see()
+                .filter_map(|(_, asked)| {
                     let (method, params) = asked.request.as_ref()?;
-                    asked.is_sent = true;
                     state.asked += 1;
                     let id = format!("ask-{}", state.asked);
                     let message = jsonrpc::request(&id, method, params);

@@ -16,16 +16,22 @@ use futures_core::Stream;
 use http::{HeaderValue, Response, header};
 
 use crate::{
+    call::event_id,
     exchange::Reply,
     flow::{Event, Flow},
     future::BoxFuture,
     http::{Body, BodyError, sse},
-    line::Line,
+    line::{Line, Resumes},
     platform::Platform,
+    seal::random_id,
+    session,
 };
 
 /// After how much silence a stream says that somebody is still there.
 pub const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+
+/// After how long a client comes back to a stream that was closed before its answer was there.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Sends what `work` answers and says on `line`. `takes_stream` is whether the client takes one, `takes_json` whether
 /// it takes anything else.
@@ -36,7 +42,7 @@ pub(crate) async fn respond(
     takes_stream: bool,
     takes_json: bool,
 ) -> Response<Body> {
-    let mut flow = Flow::new(work, line);
+    let mut flow = Flow::new(platform, work, line);
     // A platform that sends an answer in one piece has nobody to keep awake.
     let keeps_alive = takes_stream && platform.hold_max().is_some();
     let mut silence = None;
@@ -51,16 +57,11 @@ pub(crate) async fn respond(
         silence.get_or_insert_with(|| platform.sleep(KEEP_ALIVE_EVERY)).as_mut().poll(cx).map(|()| None)
     })
     .await;
-    let events = match first {
-        Some(Event::Done(reply)) if takes_json || reply.body.is_none() => return whole(reply),
-        Some(event) => vec![event],
-        None => Vec::new(),
+    let first = match first {
+        Some(Event::Done(reply)) if takes_json || !reply.is_success() => return whole(reply),
+        first => first,
     };
-    let mut streamed =
-        Streamed { platform: platform.clone(), flow: Some(flow), ready: Vec::new(), silence: None };
-    for event in events {
-        streamed.add(event);
-    }
+    let streamed = Streamed::new(platform, flow, first);
     let mut response = match platform.hold_max() {
         Some(_) => Response::new(Body::stream(Box::pin(streamed))),
         None => Response::new(Body::from(streamed.collect().await)),
@@ -70,12 +71,17 @@ pub(crate) async fn respond(
 }
 
 /// An answer in one piece.
-pub(crate) fn whole(Reply { status, body }: Reply) -> Response<Body> {
+pub(crate) fn whole(Reply { status, body, session }: Reply) -> Response<Body> {
     let is_json = body.is_some();
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;
+    let headers = response.headers_mut();
     if is_json {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    // What is sealed is base64.
+    if let Some(Ok(id)) = session.map(HeaderValue::try_from) {
+        headers.insert(session::HEADER, id);
     }
     response
 }
@@ -83,21 +89,52 @@ pub(crate) fn whole(Reply { status, body }: Reply) -> Response<Body> {
 /// An answer that is sent while it is made.
 struct Streamed {
     platform: Platform,
-    /// `None` once the answer is there.
+    /// `None` once nothing more comes.
     flow: Option<Flow>,
+    /// The call that the client can come back to.
+    call: Option<String>,
     /// What is to be sent next.
     ready: Vec<u8>,
     silence: Option<BoxFuture<'static, ()>>,
 }
 
 impl Streamed {
+    fn new(platform: &Platform, flow: Flow, first: Option<Event>) -> Self {
+        let (line, mut ready) = (&flow.line, Vec::new());
+        let resumes = line.resumes();
+        let call = match (line.call(), resumes) {
+            (None, Resumes::No) => None,
+            // Without randomness nobody can come back, and the stream is a stream all the same.
+            (None, _) => random_id(platform.random()).ok().inspect(|call| line.resumes_at(call, 0)),
+            (call, _) => call,
+        };
+        if let (Some(call), Resumes::Primed) = (&call, resumes) {
+            let before = match &first {
+                Some(Event::Said(place, _)) => place.saturating_sub(1),
+                _ => line.place(),
+            };
+            ready = sse::priming(&event_id(call, before), RETRY_AFTER);
+        }
+        let mut streamed = Self { platform: platform.clone(), flow: Some(flow), call, ready, silence: None };
+        if let Some(event) = first {
+            streamed.add(event);
+        }
+        streamed
+    }
+
     fn add(&mut self, event: Event) {
         match event {
-            Event::Said(message) => self.ready.extend(sse::event(None, &message)),
+            Event::Opened => {}
+            Event::Said(place, message) => {
+                let id = self.call.as_deref().map(|call| event_id(call, place));
+                self.ready.extend(sse::event(id.as_deref(), &message));
+            }
+            // The work that is left goes on elsewhere.
+            Event::Closed => self.flow = None,
             Event::Done(reply) => {
-                self.flow = None;
+                let place = self.flow.take().map_or(0, |flow| flow.line.next_place());
                 if let Some(body) = reply.body {
-                    self.ready.extend(sse::event(None, &body));
+                    self.add(Event::Said(place, body));
                 }
             }
         }
@@ -113,7 +150,7 @@ impl Streamed {
         }
     }
 
-    /// All of it, once the answer is there.
+    /// All of it, once nothing more comes.
     async fn collect(mut self) -> Vec<u8> {
         poll_fn(|cx| {
             self.gather(cx);

@@ -24,10 +24,10 @@ use crate::{
 };
 
 /// How long a call is kept after the last thing that happened to it.
-pub const CALL_TTL: Duration = Duration::from_secs(3600);
+pub(crate) const CALL_TTL: Duration = Duration::from_secs(3600);
 
 /// How long an instance works on a call before it must say again that it still does.
-pub const LEASE: Duration = Duration::from_secs(15);
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
 /// The collection of calls, a partition for each.
 const COLLECTION: &str = "edgemcp.call";
@@ -77,7 +77,12 @@ impl Kept {
         self.store.put(&self.partition.item(item)?, value.into(), Some(self.ttl)).await
     }
 
-    async fn put_first(&self, item: &str, value: impl Into<Bytes>, ttl: Duration) -> Result<bool, StoreError> {
+    async fn put_first(
+        &self,
+        item: &str,
+        value: impl Into<Bytes>,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
         self.store.put_if(&self.partition.item(item)?, value.into(), Some(ttl), Condition::Absent).await
     }
 
@@ -87,7 +92,11 @@ impl Kept {
     }
 
     /// Keeps the call, with the steps that were taken before it had to be.
-    pub(crate) async fn begin(&self, record: &Record, steps: &[(String, Box<RawValue>)]) -> Result<(), StoreError> {
+    pub(crate) async fn begin(
+        &self,
+        record: &Record,
+        steps: &[(String, Box<RawValue>)],
+    ) -> Result<(), StoreError> {
         for (name, result) in steps {
             self.put(&step_item(name), call::write(&call::StepRecord { name: name.into(), result })).await?;
         }
@@ -96,7 +105,10 @@ impl Kept {
 
     /// The call, from whom, without what has happened to it.
     pub(crate) async fn record(&self) -> Result<Option<Record>, StoreError> {
-        self.get("call").await?.map(|bytes| Record::read(&bytes).ok_or_else(|| self.corrupt("call"))).transpose()
+        self.get("call")
+            .await?
+            .map(|bytes| Record::read(&bytes).ok_or_else(|| self.corrupt("call")))
+            .transpose()
     }
 
     /// All of it; `None` where there is no such call.
@@ -201,9 +213,8 @@ impl Kept {
         self.put("closed", "1").await
     }
 
-    /// Keeps the answer of the call, and that there is nothing more to do.
-    pub(crate) async fn finish(&self, place: u32, answer: &[u8]) -> Result<(), StoreError> {
-        self.put_event(place, answer).await?;
+    /// Notes that there is nothing more to do.
+    pub(crate) async fn finish(&self) -> Result<(), StoreError> {
         self.put("done", "1").await
     }
 
@@ -241,6 +252,7 @@ impl Found {
             journal.remember(key, digest, answer);
         }
         for asked in &mut journal.asks {
+            // It was sent when it was kept, and stands among the events.
             asked.is_sent = true;
         }
         journal.steps.append(&mut self.steps);

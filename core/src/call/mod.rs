@@ -9,9 +9,8 @@ mod kept;
 mod outside;
 mod take_up;
 
-pub use self::kept::{CALL_TTL, LEASE};
 pub(crate) use self::{
-    kept::{Found, Kept, ask_record, step_item},
+    kept::{CALL_TTL, Kept, LEASE, ask_record, step_item},
     outside::{Outside, Watched},
     take_up::{answer, take_up},
 };

@@ -5,18 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{
-    CALL_TTL, Kept, event_id,
-    kept::Found,
-    outside::wait_for_change,
-};
+use super::{CALL_TTL, Kept, kept::Found, outside::wait_for_change};
 use crate::{
     auth::Principal,
     context::{Client, Declared},
     error::Error,
     exchange::{Exchange, Reply, Taken},
     journal::Answer,
-    platform::{LogLevel, Platform, Timestamp},
     seal::random_id,
     session::Session,
     store::StoreError,
@@ -40,10 +35,8 @@ pub(crate) async fn answer(
     let id = serde_json::from_str::<String>(id.get()).unwrap_or_default();
     let Some((call, number)) = super::read_event_id(&id) else { return Ok(()) };
     let kept = Kept::new(platform, call, CALL_TTL)?;
-    let is_own = kept
-        .record()
-        .await?
-        .is_some_and(|record| belongs(&record, session, exchange.principal.as_deref()));
+    let is_own =
+        kept.record().await?.is_some_and(|record| belongs(&record, session, exchange.principal.as_deref()));
     let number = usize::try_from(number).unwrap_or(usize::MAX);
     if !is_own || !kept.has_ask(number).await? {
         return Ok(());
@@ -67,7 +60,12 @@ fn belongs(record: &Record, session: &Session, principal: Option<&Principal>) ->
 }
 
 /// Sends what the stream of `call` has after the event at `after`, and goes on with the call.
-pub(crate) async fn take_up(exchange: Exchange, session: &Session, call: &str, after: u32) -> Result<Reply, Error> {
+pub(crate) async fn take_up(
+    exchange: Exchange,
+    session: &Session,
+    call: &str,
+    after: u32,
+) -> Result<Reply, Error> {
     let platform = exchange.platform.clone();
     let line = Arc::clone(&exchange.line);
     let kept = Kept::new(&platform, call, CALL_TTL)?;
@@ -78,6 +76,7 @@ pub(crate) async fn take_up(exchange: Exchange, session: &Session, call: &str, a
         ));
     }
     line.resumes_at(call, after);
+    line.open();
     let until = platform.now().after(platform.hold_max().unwrap_or_default());
     let store = platform.strong_store();
     let mut watch = match store.capabilities().watch {
@@ -132,10 +131,7 @@ async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
     line.resumes_at(call, found.events.last().map_or(0, |(place, _)| *place));
     let Found { record, .. } = found;
     let body = Bytes::from(String::from(Box::<str>::from(record.message)));
-    let client = Client {
-        info: record.info,
-        declared: Declared::Bits(record.capabilities),
-    };
+    let client = Client { info: record.info, declared: Declared::Bits(record.capabilities) };
     let taken = Taken { kept: Arc::new(kept), owner, version: record.version, client };
     Ok(Ran::Here(exchange.replay(taken, &body).await))
 }
@@ -167,19 +163,4 @@ impl Who {
         }
         principal
     }
-}
-
-/// Says in the server's log that a call could not be gone on with.
-pub(crate) fn complain(platform: &Platform, call: &str, error: &impl std::fmt::Display) {
-    platform.log(LogLevel::Error, &format!("call {call} could not be gone on with: {error}"));
-}
-
-/// When a stream that nothing comes on is closed.
-pub(crate) fn held_until(platform: &Platform) -> Timestamp {
-    platform.now().after(platform.hold_max().unwrap_or_default())
-}
-
-/// The id of the event that a stream begins with, from which it can be taken up.
-pub(crate) fn priming(call: &str) -> String {
-    event_id(call, 0)
 }

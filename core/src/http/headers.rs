@@ -12,6 +12,9 @@ pub(crate) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 /// Repeats the name or URI that the body asks for, for gateways.
 pub(crate) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
+/// Names the last event of a stream that a client has seen, when it comes back for the rest.
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// What a request says in a header that may stand there once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Single<'a> {

@@ -16,7 +16,8 @@ use crate::platform::Exposure;
 /// How long a browser may remember what a preflight allowed, in seconds.
 const PREFLIGHT_MAX_AGE_S: &str = "7200";
 
-const ALLOWED_METHODS: &str = "POST, OPTIONS";
+/// A session of the legacy era is also read and ended.
+const ALLOWED_METHODS: &str = "GET, POST, DELETE, OPTIONS";
 
 /// Request headers a page may send; `Mcp-Param-*` comes on top, by prefix.
 const ALLOWED_HEADERS: [&str; 9] = [

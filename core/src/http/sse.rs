@@ -1,5 +1,7 @@
 //! Writes the events of a stream (WHATWG HTML, section 9.2, "Server-sent events").
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, header};
 
 /// A message as an event, which a client can ask to go on after by its `id`.
@@ -15,6 +17,12 @@ pub(crate) fn event(id: Option<&str>, message: &[u8]) -> Vec<u8> {
     event.extend_from_slice(message);
     event.extend_from_slice(b"\n\n");
     event
+}
+
+/// The event that a stream begins with, so that a client can come back to it before anything else was said, and after
+/// how long (2025-11-25, basic/transports). Its data are empty.
+pub(crate) fn priming(id: &str, retry: Duration) -> Vec<u8> {
+    format!("id: {id}\nretry: {}\ndata: \n\n", retry.as_millis()).into_bytes()
 }
 
 /// Something that says nothing, so that nobody on the way takes the connection for dead.

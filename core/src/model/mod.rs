@@ -11,7 +11,7 @@ mod request;
 use std::borrow::Cow;
 
 pub(crate) use self::{
-    ask::{Action, Sampling},
+    ask::{Action, Ask, Sampling},
     content::{Block, ResourceData},
     definition::{
         CacheHint, CacheScope, Implementation, Offers, PromptArgument, PromptDefinition, ResourceDefinition,
@@ -20,7 +20,7 @@ pub(crate) use self::{
     request::{Completed, Input, Listened, Listing, Pairs, Request, Responses},
 };
 pub use self::{
-    ask::{Ask, ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
+    ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
     content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
     definition::{Icon, Theme},
     notice::{Change, LoggingLevel, Progress},

@@ -83,7 +83,16 @@ impl Tables {
     /// Lays out `server`, which has been checked.
     pub(crate) fn new(server: Server) -> Self {
         let Server {
-            who, instructions, tools, resources, prompts, verifier, list_ttl, request_state, sessions, ..
+            who,
+            instructions,
+            tools,
+            resources,
+            prompts,
+            verifier,
+            list_ttl,
+            request_state,
+            sessions,
+            ..
         } = server;
         let scope = match verifier {
             // Behind authorization a shared cache must not answer for us (2026-07-28, server/utilities/caching).

@@ -72,7 +72,8 @@ impl Record {
 
     /// The record in `bytes`; `None` where they hold none.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let Kept { message, version, who, session, info, capabilities } = serde_json::from_slice(bytes).ok()?;
+        let Kept { message, version, who, session, info, capabilities } =
+            serde_json::from_slice(bytes).ok()?;
         Some(Self {
             message: message.to_owned(),
             version: ProtocolVersion::parse(&version)?,
