@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::{
     ask::Reach,
     call::{CALL_TTL, Kept, Outside, Watched, ask_id, ask_record},
-    context::{Context, Declared},
+    context::Context,
     error::Error,
     future::{BoxFuture, DynFuture},
     journal::Answer,
@@ -18,10 +18,8 @@ use crate::{
     state,
     stdio::Peer,
     store::{Consistency, Key, StoreError},
-    wire::{
-        call::{AskRecord, Record, Who},
-        capabilities, jsonrpc,
-    },
+    task,
+    wire::{call::AskRecord, jsonrpc},
 };
 
 /// The lines of log that a legacy client gets which has not said what it wants.
@@ -29,6 +27,12 @@ pub(crate) const DEFAULT_LEVEL: LoggingLevel = LoggingLevel::Info;
 
 /// How long before the platform cuts a request an answer that has not come is given up.
 const GIVE_UP_BEFORE: Duration = Duration::from_secs(2);
+
+/// How long whoever runs a task waits for an answer before it lets go.
+const TASK_WAITS: Duration = Duration::from_secs(10);
+
+/// How often a task's message is kept.
+const MESSAGE_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// The collection of what clients have cancelled, a partition for each session.
 const CANCELLED: &str = "edgemcp.cancelled";
@@ -67,10 +71,8 @@ impl Driver<'_> {
         let line = cx.line();
         // Whatever ends this, the handler's clones of the context learn of it.
         let _gone = Gone(line);
-        let mut outside = match cx.0.session {
-            Some(_) => self.watch(),
-            None => None,
-        };
+        let mut outside = self.watch();
+        let mut message_kept = None;
         loop {
             match turn(line, &mut work, &mut outside).await {
                 Turn::Done(result) => {
@@ -101,7 +103,11 @@ impl Driver<'_> {
                         return Ok(Ended::Parked);
                     }
                 }
-                Turn::Wants(Want::Task) => line.satisfy(Want::Task),
+                Turn::Wants(Want::Task) => match cx.can_become_task() {
+                    true => return task::create(cx).await.map(Ended::Result),
+                    false => line.satisfy(Want::Task),
+                },
+                Turn::Wants(Want::Message) => self.keep_message(&mut message_kept).await?,
                 Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
                 Turn::Wants(Want::Keep) => drop(self.keep().await?),
                 Turn::Outside(Outside::Answered(answers)) => {
@@ -113,9 +119,13 @@ impl Driver<'_> {
                     outside = self.watch();
                 }
                 Turn::Outside(Outside::Lost) => return Ok(Ended::Parked),
-                Turn::Outside(Outside::TimeUp) if line.resumes() == Resumes::Primed => {
+                Turn::Outside(Outside::TimeUp) if self.comes_back() => {
                     self.leave().await?;
-                    return Ok(Ended::Parked);
+                    // An answer that came meanwhile was left to whoever held the call.
+                    if !self.takes_again().await? {
+                        return Ok(Ended::Parked);
+                    }
+                    outside = self.watch();
                 }
                 Turn::Outside(Outside::TimeUp) => {
                     self.give_up();
@@ -151,26 +161,37 @@ impl Driver<'_> {
         // The lease comes first, so that nobody takes up a call that is just being worked on.
         kept.take(&owner).await?;
         self.owner = Some(owner);
-        kept.begin(&self.record()?, &inner.line.journal(|journal| journal.taken())).await?;
+        kept.begin(&self.cx.record(None)?, &inner.line.journal(|journal| journal.recorded())).await?;
         Ok(Arc::clone(inner.kept.get_or_init(|| kept)))
     }
 
-    fn record(&self) -> Result<Record, Error> {
-        let inner = &self.cx.0;
-        let message = RawValue::from_string(String::from_utf8(inner.message.to_vec())?)?;
-        let capabilities = match &inner.client.declared {
-            Declared::Bits(bits) => *bits,
-            Declared::Json(json) => std::str::from_utf8(json).map_or(0, capabilities::bits),
-            Declared::Unknown => 0,
-        };
-        Ok(Record {
-            message,
-            version: inner.version,
-            who: inner.principal.as_deref().map(Who::from),
-            session: inner.session.as_ref().map(|session| session.id.clone()),
-            info: inner.client.info.clone(),
-            capabilities,
-        })
+    /// Whether somebody comes for the answer later, so that nobody has to wait for it here.
+    fn comes_back(&self) -> bool {
+        self.cx.0.is_task || self.cx.line().resumes() == Resumes::Primed
+    }
+
+    /// Takes the call again that was just left, where there is something to do.
+    async fn takes_again(&self) -> Result<bool, Error> {
+        let (Some(kept), Some(owner)) = (self.cx.0.kept.get(), &self.owner) else { return Ok(false) };
+        for number in self.cx.line().journal(|journal| journal.open_indexes()) {
+            if kept.answer(number).await?.is_some() {
+                return Ok(kept.take(owner).await?);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Keeps what a task says of how far it is, unless it was kept just now.
+    async fn keep_message(&self, kept_at: &mut Option<Timestamp>) -> Result<(), Error> {
+        let now = self.cx.now();
+        if kept_at.is_some_and(|before| now.since(before) < MESSAGE_AT_MOST_EVERY) {
+            return Ok(());
+        }
+        if let (Some(kept), Some(message)) = (self.cx.0.kept.get(), self.cx.line().message()) {
+            kept.put_message(&message, now).await?;
+            *kept_at = Some(now);
+        }
+        Ok(())
     }
 
     /// Sends the client what it was not asked yet, and keeps it.
@@ -193,10 +214,18 @@ impl Driver<'_> {
             let ask =
                 AskRecord { key: key.into(), digest: digest.into(), method: method.into(), params: &params };
             // An ask that is kept has been put among the events, so whoever takes the call up need not send it.
+            if self.cx.0.is_task {
+                // Its client finds it when it asks after the task.
+                kept.put_ask(index, &ask).await?;
+                continue;
+            }
             let place = line.next_place();
             kept.put_event(place, &message).await?;
             kept.put_ask(index, &ask).await?;
             line.send_at(place, message);
+        }
+        if self.cx.0.is_task {
+            kept.touch(self.cx.now()).await?;
         }
         Ok(())
     }
@@ -204,8 +233,12 @@ impl Driver<'_> {
     /// What happens to the call from outside.
     fn watch(&self) -> Option<BoxFuture<'static, Outside>> {
         let inner = &self.cx.0;
-        let session = inner.session.as_ref()?;
         let platform = &inner.platform;
+        let cancelled = match (&inner.session, inner.kept.get().filter(|_| inner.is_task)) {
+            (_, Some(task)) => task.done_key().ok(),
+            (Some(session), None) => cancelled(&session.id, self.id).ok(),
+            (None, None) => return None,
+        };
         if !platform.strong_store().capabilities().consistent {
             return None;
         }
@@ -215,19 +248,18 @@ impl Driver<'_> {
             false => self.waits_until(),
         };
         let kept = inner.kept.get().map(Arc::clone).zip(self.owner.clone());
-        let watched = Watched {
-            platform: platform.clone(),
-            kept,
-            open,
-            cancelled: cancelled(&session.id, self.id).ok(),
-            until,
-        };
+        let watched =
+            Watched { platform: platform.clone(), kept, open, is_task: inner.is_task, cancelled, until };
         Some(Box::pin(watched.happens()))
     }
 
     /// Until when an answer is waited for while the client holds on.
     fn waits_until(&self) -> Option<Timestamp> {
         let platform = &self.cx.0.platform;
+        if self.cx.0.is_task {
+            // A quick answer goes on here; for a slow one somebody goes on when it comes.
+            return Some(platform.now().after(TASK_WAITS));
+        }
         match self.cx.0.line.resumes() {
             // The client comes back, so nobody has to wait here for longer than the platform likes.
             Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default())),

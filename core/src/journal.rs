@@ -61,6 +61,21 @@ pub(crate) struct Step {
     pub(crate) result: Box<RawValue>,
 }
 
+/// What was answered and done, in a form of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    pub(crate) asks: Vec<(RecordedAsk, Answer)>,
+    pub(crate) steps: Vec<(String, Box<RawValue>)>,
+}
+
+/// Something that was asked, to be kept.
+#[derive(Debug)]
+pub(crate) struct RecordedAsk {
+    pub(crate) key: String,
+    pub(crate) digest: String,
+    pub(crate) request: (&'static str, Box<RawValue>),
+}
+
 /// Why an ask is not one of this run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Strange {
@@ -193,9 +208,15 @@ impl Journal {
         self.asks.iter().enumerate().filter(|(_, asked)| is_open(asked)).map(|(index, _)| index).collect()
     }
 
-    /// The steps that were taken, by name.
-    pub(crate) fn taken(&self) -> Vec<(String, Box<RawValue>)> {
-        self.steps.iter().map(|step| (step.name.clone(), step.result.clone())).collect()
+    /// What was answered and done so far, to be kept.
+    pub(crate) fn recorded(&self) -> Recorded {
+        let answered = self.asks.iter().filter_map(|asked| {
+            let request = asked.request.clone()?;
+            let ask = RecordedAsk { key: asked.key.clone(), digest: asked.digest.clone(), request };
+            Some((ask, asked.answer.clone()?))
+        });
+        let steps = self.steps.iter().map(|step| (step.name.clone(), step.result.clone()));
+        Recorded { asks: answered.collect(), steps: steps.collect() }
     }
 
     /// The result of the step `name`, where it was taken.

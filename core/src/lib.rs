@@ -19,12 +19,16 @@
 //! definition ([`Server`]) is built once into a [`Service`]; an adapter hands it each request together with a
 //! [`Platform`](platform::Platform).
 
+pub mod apps;
 mod arguments;
 mod ask;
 pub mod auth;
 mod base64;
 mod call;
+mod changes;
+mod completion;
 mod context;
+mod cursor;
 mod drive;
 mod error;
 mod exchange;
@@ -38,6 +42,7 @@ pub mod limits;
 mod line;
 mod model;
 mod output;
+mod param_headers;
 pub mod platform;
 pub mod prelude;
 mod prompt;
@@ -50,6 +55,7 @@ mod state;
 pub mod stdio;
 pub mod store;
 mod stream;
+mod task;
 mod tool;
 mod uri;
 mod version;
@@ -61,12 +67,13 @@ pub use self::{
     arguments::NoArguments,
     ask::{AskError, Asks, Elicit, ElicitUrl, Question, Roots, Sample},
     base64::Base64,
+    completion::{Completion, Completions, IntoCompletion, IntoCompletions},
     context::{Context, TraceContext},
     error::{Error, ErrorKind, ToolError},
     model::{
-        Annotations, Change, Content, Icon, LoggingLevel, ModelPreferences, Progress, PromptMessage,
-        ResourceContents, ResourceLink, Role, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool,
-        Text, Theme, ToolChoice,
+        Annotations, CacheHint, Change, Content, Icon, LoggingLevel, ModelPreferences, Progress,
+        PromptMessage, ResourceContents, ResourceLink, Role, Root, Sampled, SamplingContent, SamplingMessage,
+        SamplingTool, Text, Theme, ToolChoice,
     },
     output::{Answer, IntoPromptOutput, IntoResourceOutput, IntoToolOutput, Json, ToolOutput},
     prompt::{IntoPrompt, Prompt},
@@ -77,6 +84,7 @@ pub use self::{
     session::{SESSION_TTL, Sessions},
     state::{RequestState, STATE_TTL},
     stream::KEEP_ALIVE_EVERY,
+    task::{TASK_POLL_INTERVAL, TASK_TTL, TaskSupport, Tasks},
     tool::{IntoTool, Tool},
     version::{Era, ProtocolVersion},
 };

@@ -28,6 +28,8 @@ pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 pub const SUBSCRIPTIONS_MAX: usize = 1000;
 
 pub use crate::{
+    changes::{LISTEN_MAX, TASKS_WATCHED_MAX},
+    completion::COMPLETION_VALUES_MAX,
     journal::{ASKS_MAX, STEPS_MAX},
     line::SAID_WAITING_MAX,
     seal::{SEAL_KEY_BYTES_MIN, SEAL_KEYS_MAX},

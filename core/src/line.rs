@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use serde_json::value::RawValue;
@@ -70,6 +71,8 @@ pub(crate) enum Want {
     LogLevel,
     /// That the call is kept, since its client has gone and may come back.
     Keep,
+    /// That a task's message is kept.
+    Message,
 }
 
 /// What a handler and whoever drives it share.
@@ -95,12 +98,15 @@ struct State {
     /// The stream is to be opened, though there is nothing to say yet.
     opened: bool,
     resumes: Resumes,
+    retry: Option<Duration>,
     /// The work goes on where the client is gone.
     outlives: bool,
     /// The call whose stream this is, once somebody was told its id.
     call: Option<String>,
     /// The place of the last message.
     place: u32,
+    /// What a task says of how far it is; `None` where this is no task.
+    message: Option<String>,
 }
 
 impl State {
@@ -138,6 +144,10 @@ impl Line {
     pub(crate) fn progress(&self, report: &Progress) {
         let mut state = self.lock();
         let Progress { progress, total, message } = report;
+        if let (Some(before), Some(message)) = (&mut state.message, message) {
+            *before = message.clone().into_owned();
+            state.want(Want::Message);
+        }
         let grows = state.progress.is_none_or(|before| *progress > before);
         let Some(token) = state.hears.progress_token.as_deref().filter(|_| grows && progress.is_finite())
         else {
@@ -209,6 +219,33 @@ impl Line {
         let mut state = self.lock();
         state.outlives = true;
         state.resumes = resumes;
+    }
+
+    /// The handler runs as a task: it has no stream, and what it says of its progress is kept.
+    pub(crate) fn begin_task(&self) {
+        let mut state = self.lock();
+        state.message = Some(String::new());
+        state.done.push(Want::Task);
+    }
+
+    /// What a task says of how far it is.
+    pub(crate) fn message(&self) -> Option<String> {
+        self.lock().message.clone()
+    }
+
+    /// Says whether the client can come back to the stream, whose work does not go on without it.
+    pub(crate) fn resumes_as(&self, resumes: Resumes) {
+        self.lock().resumes = resumes;
+    }
+
+    /// Sets after how long a client comes back.
+    pub(crate) fn retry_after(&self, retry: Duration) {
+        self.lock().retry = Some(retry);
+    }
+
+    /// After how long a client comes back, where that was said.
+    pub(crate) fn retry(&self) -> Option<Duration> {
+        self.lock().retry
     }
 
     /// Whether the client can come back to the stream.

@@ -9,7 +9,7 @@ use crate::{
     arguments,
     error::{Error, ToolError},
     finite,
-    model::{Content, PromptMessage, ResourceContents},
+    model::{Content, Meta, PromptMessage, ResourceContents},
 };
 
 /// What a tool answers.
@@ -18,6 +18,7 @@ pub struct ToolOutput {
     pub(crate) content: Vec<Content>,
     pub(crate) structured: Option<Box<RawValue>>,
     pub(crate) is_error: bool,
+    pub(crate) meta: Meta,
 }
 
 impl ToolOutput {
@@ -30,6 +31,14 @@ impl ToolOutput {
     #[must_use]
     pub fn content(mut self, content: impl Into<Content>) -> Self {
         self.content.push(content.into());
+        self
+    }
+
+    /// Adds a member to the result's `_meta`, which programs read and models do not. Its key has a prefix of the
+    /// server's own, as in `com.example/cost` (2026-07-28, basic/index, "`_meta`").
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.meta.insert(key.into(), value.into());
         self
     }
 

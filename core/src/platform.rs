@@ -40,6 +40,28 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// This moment as RFC 3339 text in UTC, such as `2026-07-28T09:30:00.250Z`.
+    ///
+    /// ```
+    /// # use edgemcp::platform::Timestamp;
+    /// assert_eq!(Timestamp::from_millis(1_785_231_000_250).to_rfc3339(), "2026-07-28T09:30:00.250Z");
+    /// ```
+    pub fn to_rfc3339(self) -> String {
+        let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        // Years that begin in March have their leap day last (the proleptic Gregorian calendar has 146 097 days in 400
+        // years).
+        let from_march = days + 719_468;
+        let (era, day) = (from_march / 146_097, from_march % 146_097);
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+        let year = 400 * era + year + u64::from(month <= 2);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+
     /// How long after `earlier` this moment is; zero where it is before it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -163,6 +185,31 @@ pub trait Background: Send + Sync {
     fn run(&self, work: BoxFuture<'static, ()>);
 }
 
+/// Has work done by somebody else: another invocation of the same function, or a worker behind a queue.
+///
+/// It is for platforms that freeze once they have answered. Whoever takes the work up calls
+/// [`Service::run_task`](crate::Service::run_task) with a platform of the same store.
+pub trait Delegate: Send + Sync {
+    /// Hands over the task `id`. It may be handed over more than once; a lease in the store makes sure that one worker
+    /// runs it.
+    ///
+    /// # Errors
+    /// [`DelegateError`] where nobody took it.
+    fn delegate<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), DelegateError>>;
+}
+
+/// Nobody took the work; the text is for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelegateError(pub String);
+
+impl fmt::Display for DelegateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the task could not be handed over: {}", self.0)
+    }
+}
+
+impl std::error::Error for DelegateError {}
+
 /// Who can reach this server, which decides whether the `Host` header is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposure {
@@ -204,6 +251,7 @@ struct Shared {
     strong_store: Option<Arc<dyn Store>>,
     vars: Arc<dyn Vars>,
     log: Arc<dyn Log>,
+    delegate: Option<Arc<dyn Delegate>>,
     exposure: Exposure,
     hold_max: Option<Duration>,
 }
@@ -219,6 +267,7 @@ impl Platform {
             strong_store: None,
             vars: Arc::new(Nothing),
             log: Arc::new(Nothing),
+            delegate: None,
             exposure: Exposure::Public,
             hold_max: None,
         })
@@ -274,6 +323,11 @@ impl Platform {
     /// Runs work after the answer, where the platform can.
     pub fn background(&self) -> Option<&dyn Background> {
         self.background.as_deref()
+    }
+
+    /// Has work done by somebody else, where the platform was given a way to.
+    pub fn delegate(&self) -> Option<&dyn Delegate> {
+        self.shared.delegate.as_deref()
     }
 
     /// When the platform will cut this request, where it says so.
@@ -361,6 +415,13 @@ impl PlatformBuilder {
     #[must_use]
     pub fn log(mut self, log: Arc<dyn Log>) -> Self {
         self.0.log = log;
+        self
+    }
+
+    /// Sets who does the work that is left when a request has been answered, where this platform cannot.
+    #[must_use]
+    pub fn delegate(mut self, delegate: Arc<dyn Delegate>) -> Self {
+        self.0.delegate = Some(delegate);
         self
     }
 

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
-    model::{Icon, PromptArgument, PromptDefinition, PromptMessage, Text},
+    model::{Icon, Meta, PromptArgument, PromptDefinition, PromptMessage, Text},
     output::IntoPromptOutput,
 };
 
@@ -70,6 +70,7 @@ impl Prompt {
                 description: description.into(),
                 icons: Vec::new(),
                 arguments: prompt_arguments(&schema),
+                meta: Meta::new(),
             },
             tags: Vec::new(),
             problems,
@@ -92,6 +93,14 @@ impl Prompt {
     #[must_use]
     pub fn icon(mut self, icon: Icon) -> Self {
         self.definition.icons.push(icon);
+        self
+    }
+
+    /// Adds a member to the definition's `_meta`. Its key has a prefix of the server's own, as in `com.example/team`
+    /// (2026-07-28, basic/index, "`_meta`").
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.definition.meta.insert(key.into(), value.into());
         self
     }
 

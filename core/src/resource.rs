@@ -7,11 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
+    apps::{self, Page},
     arguments::{self, ArgumentError, Constraints},
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
-    model::{Annotations, Icon, ResourceContents, ResourceDefinition, Text},
+    model::{Annotations, CacheHint, Icon, Meta, ResourceContents, ResourceDefinition, Text},
     output::IntoResourceOutput,
     uri::UriTemplate,
 };
@@ -45,6 +46,8 @@ pub struct Resource {
     pub(crate) tags: Vec<Text>,
     /// `None` where the URI is none, which the problems say.
     pub(crate) template: Option<UriTemplate>,
+    pub(crate) cache: CacheHint,
+    pub(crate) page: Option<Page>,
     pub(crate) problems: Vec<String>,
     constraints: Constraints,
     read: Box<Read>,
@@ -76,18 +79,25 @@ impl Resource {
             problems.extend(found);
             Constraints::default()
         });
+        let mime_type = match uri.starts_with(apps::SCHEME) {
+            true => Some(apps::PAGE_MIME_TYPE),
+            false => O::MIME_TYPE,
+        };
         Self {
             definition: ResourceDefinition {
                 uri,
                 name: name.into(),
                 title: None,
                 description: None,
-                mime_type: O::MIME_TYPE.map(Text::Borrowed),
+                mime_type: mime_type.map(Text::Borrowed),
                 icons: Vec::new(),
                 annotations: None,
+                meta: Meta::new(),
             },
             tags: Vec::new(),
             template,
+            cache: CacheHint::NONE,
+            page: None,
             problems,
             constraints,
             read: Box::new(move |cx, values, constraints| {
@@ -111,7 +121,8 @@ impl Resource {
         self
     }
 
-    /// Sets the media type; unless said otherwise it follows from what the handler returns.
+    /// Sets the media type; unless said otherwise it follows from what the handler returns, and is
+    /// [`PAGE_MIME_TYPE`](crate::apps::PAGE_MIME_TYPE) for a `ui://` URI.
     #[must_use]
     pub fn mime_type(mut self, mime_type: impl Into<Text>) -> Self {
         self.definition.mime_type = Some(mime_type.into());
@@ -132,6 +143,29 @@ impl Resource {
         self
     }
 
+    /// Sets how long clients may keep what the resource holds; not at all unless said otherwise.
+    #[must_use]
+    pub fn cache(mut self, hint: CacheHint) -> Self {
+        self.cache = hint;
+        self
+    }
+
+    /// Adds a member to the definition's `_meta`. Its key has a prefix of the server's own, as in `com.example/team`
+    /// (2026-07-28, basic/index, "`_meta`").
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.definition.meta.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets how hosts show the page that this resource is ([`apps`](crate::apps)).
+    #[must_use]
+    pub fn page(mut self, page: Page) -> Self {
+        self.definition.meta.insert("ui".to_owned(), page.to_json());
+        self.page = Some(page);
+        self
+    }
+
     /// Adds a tag. Clients do not see tags, and nothing filters by them yet.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
@@ -142,6 +176,12 @@ impl Resource {
     /// Whether the URI has placeholders.
     pub(crate) fn is_template(&self) -> bool {
         self.template.as_ref().is_some_and(|template| !template.names().is_empty())
+    }
+
+    /// Whether this is the resource at `uri`, or a template that it fits.
+    pub(crate) fn serves(&self, uri: &str) -> bool {
+        self.definition.uri == uri
+            || self.template.as_ref().is_some_and(|template| template.values(uri).is_some())
     }
 
     pub(crate) fn read(&self, cx: Context, values: &[(&str, String)]) -> Reading {

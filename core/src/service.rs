@@ -7,14 +7,16 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::{
     auth::{self, Verifier},
+    changes,
+    error::Error,
     exchange::{Exchange, Reply},
     future::{BoxFuture, caught},
     http::{Body, headers, origin::AllowedOrigins, refusal},
     line::{Hears, Line},
-    model::Text,
+    model::{Change, Text},
     platform::{LogLevel, Platform},
     server::{HttpRoute, Server, tables::Tables},
-    session, stream,
+    session, stream, task,
 };
 
 /// A server, ready to serve. It is built once per process or isolate and shared by all requests.
@@ -90,6 +92,48 @@ impl Service {
     /// The answer to a request whose body is larger than [`body_bytes_max`](Self::body_bytes_max): 413.
     pub fn body_too_large(&self) -> Response<Body> {
         refusal::body_too_large(self.body_bytes_max)
+    }
+
+    /// Tells clients that something of the server's has changed, from outside of a request: a job, a queue, a webhook.
+    /// In a handler there is [`Context::changed`](crate::Context::changed).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn changed(&self, platform: &Platform, change: Change) -> Result<(), Error> {
+        changes::publish(&self.tables, platform, &change).await
+    }
+
+    /// Goes on with the task `id`, as a [`Delegate`](crate::platform::Delegate) has it done; nothing happens where
+    /// somebody else does, or it is done. Any process with the same definition and the same store can run it.
+    ///
+    /// # Errors
+    /// Where the store fails. What the task itself fails with is kept for its client.
+    pub async fn run_task(&self, platform: &Platform, id: &str) -> Result<(), Error> {
+        task::run(&self.nobody(platform), id).await
+    }
+
+    /// Goes on with the tasks that nobody works on, one after the other, and says how many there were: for a worker
+    /// beside the server, such as a process that calls this from time to time.
+    ///
+    /// # Errors
+    /// As [`run_task`](Self::run_task).
+    pub async fn run_tasks(&self, platform: &Platform) -> Result<usize, Error> {
+        task::run_all(&self.nobody(platform)).await
+    }
+
+    /// An exchange with nobody.
+    fn nobody(&self, platform: &Platform) -> Exchange {
+        Exchange {
+            tables: Arc::clone(&self.tables),
+            platform: platform.clone(),
+            principal: None,
+            headers: Arc::default(),
+            peer: None,
+            line: Arc::new(Line::new(Hears::default())),
+            takes_stream: false,
+            session: None,
+            taken: None,
+        }
     }
 
     /// Answers an HTTP request. Whatever comes, there is an answer.

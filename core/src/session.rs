@@ -74,6 +74,11 @@ impl Sessions {
         Self { off: true, ..Self::default() }
     }
 
+    /// Whether there are sessions, given a key to seal them with.
+    pub(crate) fn are_on(&self) -> bool {
+        !self.off
+    }
+
     /// Sets how long a session is good.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {

@@ -13,11 +13,14 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 
 use crate::{
+    changes,
     context::Client,
     error::Error,
     exchange::Exchange,
     flow::{Event, Flow},
+    future::BoxStream,
     journal::Answer,
+    limits::SUBSCRIPTIONS_MAX,
     line::{Hears, Line},
     model::LoggingLevel,
     platform::Platform,
@@ -59,6 +62,13 @@ impl Connection {
             taken: None,
         };
         Lines(Some(Flow::new(&self.platform, Box::pin(exchange.reply(line)), said)))
+    }
+
+    /// What the client is told unasked, each without its line end. It is to be read beside the lines, as long as the
+    /// connection lasts; where nothing will be told it ends at once.
+    pub fn notices(&self) -> BoxStream<'static, Bytes> {
+        let tables = Arc::clone(&self.service.tables);
+        Box::pin(changes::notices(tables, self.platform.clone(), Arc::clone(&self.peer)))
     }
 
     /// The answer to a line of more than [`Service::body_bytes_max`] bytes.
@@ -110,6 +120,8 @@ struct State {
     waiting: Vec<(String, Weak<Line>, String)>,
     /// The client's requests that are worked on, by their id as JSON.
     running: Vec<(String, Weak<Line>)>,
+    /// The resources that the client has subscribed to.
+    subscribed: Vec<String>,
 }
 
 impl Peer {
@@ -142,6 +154,34 @@ impl Peer {
 
     pub(crate) fn set_level(&self, level: LoggingLevel) {
         self.lock().level = Some(level);
+    }
+
+    /// Whether there was a handshake, which only the legacy era has.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.lock().version.is_some()
+    }
+
+    /// The resources that the client has subscribed to.
+    pub(crate) fn subscribed(&self) -> Vec<String> {
+        self.lock().subscribed.clone()
+    }
+
+    /// Remembers that the client wants to hear of a resource; says whether that is not one too many.
+    pub(crate) fn subscribe(&self, uri: &str) -> bool {
+        let mut state = self.lock();
+        if state.subscribed.iter().any(|known| known == uri) {
+            return true;
+        }
+        let fits = state.subscribed.len() < SUBSCRIPTIONS_MAX;
+        if fits {
+            state.subscribed.push(uri.to_owned());
+        }
+        fits
+    }
+
+    /// Forgets that the client wants to hear of a resource.
+    pub(crate) fn unsubscribe(&self, uri: &str) {
+        self.lock().subscribed.retain(|known| known != uri);
     }
 
     /// Sends the asks of `line` that the client was not sent yet.

@@ -113,7 +113,7 @@ impl Streamed {
                 Some(Event::Said(place, _)) => place.saturating_sub(1),
                 _ => line.place(),
             };
-            ready = sse::priming(&event_id(call, before), RETRY_AFTER);
+            ready = sse::priming(&event_id(call, before), line.retry().unwrap_or(RETRY_AFTER));
         }
         let mut streamed = Self { platform: platform.clone(), flow: Some(flow), call, ready, silence: None };
         if let Some(event) = first {

@@ -4,15 +4,18 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
+    apps::ToolUi,
     arguments::{self, ArgumentError, Constraints},
     context::Context,
     error::ToolError,
     future::{BoxFuture, MaybeSend},
-    model::{Icon, Text, ToolDefinition, ToolHints},
+    model::{Icon, Meta, Text, ToolDefinition, ToolHints},
     output::{self, IntoToolOutput, ToolOutput},
+    param_headers::{self, ParamHeader},
+    task::TaskSupport,
 };
 
 /// What a call to a tool becomes: a future, or what is wrong with its arguments.
@@ -47,6 +50,10 @@ pub struct Tool {
     pub(crate) wrapped: bool,
     pub(crate) constraints: Constraints,
     pub(crate) client_capabilities: Vec<&'static str>,
+    /// The arguments that clients repeat in headers.
+    pub(crate) headers: Vec<ParamHeader>,
+    pub(crate) ui: Option<ToolUi>,
+    pub(crate) task: Option<TaskSupport>,
     pub(crate) problems: Vec<String>,
     call: Box<Call>,
 }
@@ -66,34 +73,50 @@ impl Tool {
     {
         let input_schema = arguments::input_schema::<A>();
         let mut problems = Vec::new();
-        if input_schema.get("type").and_then(serde_json::Value::as_str) != Some("object") {
+        if input_schema.get("type").and_then(Value::as_str) != Some("object") {
             problems.push("its arguments are no object; take a struct with named fields".to_owned());
         }
         let constraints = Constraints::compile(&input_schema).unwrap_or_else(|found| {
             problems.extend(found);
             Constraints::default()
         });
+        let call = Box::new(move |cx, raw: Option<&RawValue>, constraints: &Constraints| -> Calling {
+            let arguments = arguments::from_json(raw, constraints)?;
+            let answer = handler(cx, arguments);
+            Ok(Box::pin(async move { answer.await.into_tool_output() }))
+        });
+        let mut tool = Self::of::<O>(name.into(), description.into(), input_schema, call);
+        tool.constraints = constraints;
+        tool.problems.extend(problems);
+        tool
+    }
+
+    fn of<O: IntoToolOutput>(name: Text, description: Text, input_schema: Value, call: Box<Call>) -> Self {
         let (output_schema, wrapped) = O::output_schema().map(output::carried).unzip();
+        let (headers, problems) = match param_headers::of(&input_schema) {
+            Ok(headers) => (headers, Vec::new()),
+            Err(problems) => (Vec::new(), problems),
+        };
         Self {
             definition: ToolDefinition {
-                name: name.into(),
+                name,
                 title: None,
-                description: description.into(),
+                description,
                 icons: Vec::new(),
                 input_schema,
                 output_schema,
                 hints: ToolHints::default(),
+                meta: Meta::new(),
             },
             tags: Vec::new(),
             wrapped: wrapped.unwrap_or_default(),
-            constraints,
+            constraints: Constraints::default(),
             client_capabilities: Vec::new(),
+            headers,
+            ui: None,
+            task: None,
             problems,
-            call: Box::new(move |cx, raw, constraints| {
-                let arguments = arguments::from_json(raw, constraints)?;
-                let answer = handler(cx, arguments);
-                Ok(Box::pin(async move { answer.await.into_tool_output() }))
-            }),
+            call,
         }
     }
 
@@ -115,6 +138,34 @@ impl Tool {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());
+        self
+    }
+
+    /// Adds a member to the definition's `_meta`. Its key has a prefix of the server's own, as in `com.example/team`
+    /// (2026-07-28, basic/index, "`_meta`").
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.definition.meta.insert(key.into(), value.into());
+        self
+    }
+
+    /// Names the page that hosts show beside the tool's result ([`apps`](crate::apps)). The server must have a resource
+    /// for it.
+    #[must_use]
+    pub fn ui(mut self, ui: impl Into<ToolUi>) -> Self {
+        let ui = ui.into();
+        ui.write(&mut self.definition.meta);
+        self.ui = Some(ui);
+        self
+    }
+
+    /// Lets calls go on as tasks: the client gets an id at once, and asks after it. The handler then runs once the call is
+    /// answered, on whichever instance takes it up; it can ask things meanwhile, and the messages of its
+    /// [`progress`](Context::progress) are what clients see of it. Tasks are offered where the store is atomic and
+    /// consistent and the platform can work after it has answered.
+    #[must_use]
+    pub fn task(mut self, support: TaskSupport) -> Self {
+        self.task = Some(support);
         self
     }
 
@@ -147,8 +198,8 @@ impl Tool {
     }
 
     /// Refuses calls whose client does not declare the capability `name`, such as `sampling`, before the handler runs
-    /// (2026-07-28, basic/index: error -32021). Legacy clients declare theirs in a handshake that a stateless server
-    /// does not remember, so it refuses them too.
+    /// (2026-07-28, basic/index: error -32021). Legacy clients declare theirs in a handshake that only a session
+    /// remembers, so one without a session is refused too.
     #[must_use]
     pub fn client_capability(mut self, name: &'static str) -> Self {
         self.client_capabilities.push(name);

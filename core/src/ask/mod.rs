@@ -4,6 +4,7 @@
 //! request again with the answers in it, and the handler runs again up to here; a legacy client answers a request of
 //! the server's. So what a handler does before an ask may happen more than once; [`Context::step`] keeps what must not.
 
+mod check;
 mod elicit;
 mod error;
 mod form;
@@ -15,6 +16,7 @@ use std::future::poll_fn;
 
 use serde_json::value::RawValue;
 
+pub(crate) use self::check::check;
 pub use self::{
     elicit::{Elicit, ElicitUrl},
     error::AskError,

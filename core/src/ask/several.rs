@@ -156,7 +156,7 @@ macro_rules! tuples {
             impl<$($question,)* $last> Append<$last> for ($($question,)*) {
                 type Appended = ($($question,)* $last,);
 
-                #[expect(non_snake_case, reason = "a variable for each type")]
+                #[allow(non_snake_case, reason = "a variable for each type")]
                 fn append(self, question: $last) -> Self::Appended {
                     let ($($question,)*) = self;
                     ($($question,)* question,)
@@ -166,13 +166,11 @@ macro_rules! tuples {
             impl<$($question: Question,)* $last: Question + Named> Together for ($($question,)* $last,) {
                 type Answers = ($($question::Output,)* $last::Output,);
 
-                #[expect(non_snake_case, reason = "a variable for each type")]
                 fn register(&self, cx: &Context) -> Result<Vec<usize>, AskError> {
                     let ($($question,)* $last,) = self;
                     Ok(vec![$(register(cx, $question)?,)* register(cx, $last)?])
                 }
 
-                #[expect(non_snake_case, reason = "a variable for each type")]
                 fn read(self, answers: Vec<Answer>) -> Result<Self::Answers, AskError> {
                     let ($($question,)* $last,) = self;
                     let mut answers = answers.into_iter();
@@ -182,7 +180,6 @@ macro_rules! tuples {
                     Ok(($($question.read(next()?)?,)* $last.read(next()?)?,))
                 }
 
-                #[expect(non_snake_case, reason = "a variable for each type")]
                 fn name_last(&mut self, key: Text) {
                     let ($($question,)* $last,) = self;
                     $(let _ = $question;)*

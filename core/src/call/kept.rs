@@ -8,7 +8,9 @@
 //! | `step.…` | the result of a step, or that it was begun |
 //! | `event.000000` | a message of the stream that must not be lost, by its place in it |
 //! | `closed` | the handler has closed its stream |
-//! | `done` | the answer of the call has been put among the events |
+//! | `done` | what the call came to; that it was put among the events is all it says for one that has a stream |
+//! | `updated` | when a task came further, in milliseconds |
+//! | `message` | what a task says of how far it is |
 //! | `lease` | the instance that works on it, for a while |
 
 use std::{sync::Arc, time::Duration};
@@ -17,10 +19,15 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::{
-    journal::{Answer, Asked, Journal, Step},
-    platform::Platform,
-    store::{Condition, Consistency, KeyError, LIST_PAGE_MAX, Partition, Store, StoreError, StoreErrorKind},
-    wire::call::{self, AskRecord, Record},
+    journal::{Answer, Asked, Journal, Recorded, Step},
+    platform::{Platform, Timestamp},
+    store::{
+        Condition, Consistency, Key, KeyError, LIST_PAGE_MAX, Partition, Store, StoreError, StoreErrorKind,
+    },
+    wire::{
+        call::{self, AskRecord, Record},
+        results::InputRequest,
+    },
 };
 
 /// How long a call is kept after the last thing that happened to it.
@@ -48,13 +55,52 @@ pub(crate) struct Found {
     /// The messages that must not be lost, by their place.
     pub(crate) events: Vec<(u32, Bytes)>,
     pub(crate) is_closed: bool,
-    pub(crate) is_done: bool,
+    pub(crate) done: Option<Done>,
+    /// Whether somebody works on it.
+    pub(crate) is_held: bool,
+    pub(crate) updated: Option<Timestamp>,
+    pub(crate) message: Option<String>,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// It stands among the events of its stream.
+    Sent,
+    /// A task's result, or the error it failed with.
+    Ended(Answer),
+    /// Its client did not want it any more.
+    Cancelled,
+}
+
+/// What stands in place of a result where it was sent, and where there is none. Neither is what an answer is kept as.
+const SENT: &[u8] = b"sent";
+const CANCELLED: &[u8] = b"cancelled";
+
+impl Done {
+    fn write(&self) -> Bytes {
+        match self {
+            Self::Sent => Bytes::from_static(SENT),
+            Self::Ended(answer) => call::write_answer(answer).into(),
+            Self::Cancelled => Bytes::from_static(CANCELLED),
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            SENT => Some(Self::Sent),
+            CANCELLED => Some(Self::Cancelled),
+            bytes => call::answer(bytes).map(Self::Ended),
+        }
+    }
 }
 
 /// Something that was asked, and its answer.
 pub(crate) struct FoundAsk {
     key: String,
     digest: String,
+    method: String,
+    params: Box<RawValue>,
     answer: Option<Answer>,
 }
 
@@ -91,14 +137,16 @@ impl Kept {
         Ok(entry.map(|entry| entry.value))
     }
 
-    /// Keeps the call, with the steps that were taken before it had to be.
-    pub(crate) async fn begin(
-        &self,
-        record: &Record,
-        steps: &[(String, Box<RawValue>)],
-    ) -> Result<(), StoreError> {
-        for (name, result) in steps {
+    /// Keeps the call, with what was answered and done before it had to be.
+    pub(crate) async fn begin(&self, record: &Record, so_far: &Recorded) -> Result<(), StoreError> {
+        for (name, result) in &so_far.steps {
             self.put(&step_item(name), call::write(&call::StepRecord { name: name.into(), result })).await?;
+        }
+        for (number, (asked, answer)) in so_far.asks.iter().enumerate() {
+            let (method, params) = &asked.request;
+            let (key, digest) = (asked.key.as_str().into(), asked.digest.as_str().into());
+            self.put_ask(number, &AskRecord { key, digest, method: (*method).into(), params }).await?;
+            self.put(&answer_item(number), call::write_answer(answer)).await?;
         }
         self.put("call", record.write()).await
     }
@@ -120,7 +168,10 @@ impl Kept {
             steps: Vec::new(),
             events: Vec::new(),
             is_closed: false,
-            is_done: false,
+            done: None,
+            is_held: false,
+            updated: None,
+            message: None,
         };
         let mut answers = Vec::new();
         let mut after = None::<String>;
@@ -131,9 +182,15 @@ impl Kept {
                 let corrupt = || self.corrupt(&item);
                 match item.split('.').next().unwrap_or_default() {
                     "ask" => {
-                        let AskRecord { key, digest, .. } = call::ask(&entry.value).ok_or_else(corrupt)?;
-                        let (key, digest) = (key.into_owned(), digest.into_owned());
-                        found.asks.push(FoundAsk { key, digest, answer: None });
+                        let AskRecord { key, digest, method, params } =
+                            call::ask(&entry.value).ok_or_else(corrupt)?;
+                        found.asks.push(FoundAsk {
+                            key: key.into_owned(),
+                            digest: digest.into_owned(),
+                            method: method.into_owned(),
+                            params: params.to_owned(),
+                            answer: None,
+                        });
                     }
                     "answer" => {
                         let answer = call::answer(&entry.value).ok_or_else(corrupt)?;
@@ -142,7 +199,10 @@ impl Kept {
                     "step" => found.steps.extend(call::step(&entry.value)),
                     "event" => found.events.push((number().ok_or_else(corrupt)?, entry.value)),
                     "closed" => found.is_closed = true,
-                    "done" => found.is_done = true,
+                    "done" => found.done = Some(Done::read(&entry.value).ok_or_else(corrupt)?),
+                    "lease" => found.is_held = true,
+                    "updated" => found.updated = millis(&entry.value),
+                    "message" => found.message = String::from_utf8(entry.value.to_vec()).ok(),
                     _ => {}
                 }
             }
@@ -215,7 +275,41 @@ impl Kept {
 
     /// Notes that there is nothing more to do.
     pub(crate) async fn finish(&self) -> Result<(), StoreError> {
-        self.put("done", "1").await
+        self.put("done", Done::Sent.write()).await
+    }
+
+    /// Keeps what a task came to, unless that is settled already.
+    pub(crate) async fn end(&self, done: &Done, now: Timestamp) -> Result<(), StoreError> {
+        if self.put_first("done", done.write(), self.ttl).await? {
+            self.touch(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes when a task came further.
+    pub(crate) async fn touch(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.put("updated", now.as_millis().to_string()).await
+    }
+
+    /// Keeps what a task says of how far it is.
+    pub(crate) async fn put_message(&self, message: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.put("message", message.to_owned()).await?;
+        self.touch(now).await
+    }
+
+    /// Takes back a call that nobody has heard of.
+    pub(crate) async fn forget(&self) -> Result<(), StoreError> {
+        self.store.delete(&self.partition.item("call")?).await
+    }
+
+    /// Whether somebody works on it.
+    pub(crate) async fn is_held(&self) -> Result<bool, StoreError> {
+        Ok(self.get("lease").await?.is_some())
+    }
+
+    /// Where it is kept what it came to.
+    pub(crate) fn done_key(&self) -> Result<Key, KeyError> {
+        self.partition.item("done")
     }
 
     /// Takes the call to work on it, as `owner`; says whether nobody else does.
@@ -246,9 +340,21 @@ impl Kept {
 }
 
 impl Found {
+    /// What is asked and not answered.
+    pub(crate) fn open(&self) -> impl Iterator<Item = InputRequest<'_>> {
+        self.asks.iter().filter(|ask| ask.answer.is_none()).map(FoundAsk::request)
+    }
+
+    /// What is asked under this key and not answered, and its number.
+    pub(crate) fn open_as(&self, key: &str) -> Option<(usize, InputRequest<'_>)> {
+        let open = |ask: &FoundAsk| ask.answer.is_none() && ask.key == key;
+        let number = self.asks.iter().position(open)?;
+        Some((number, self.asks.get(number)?.request()))
+    }
+
     /// Puts what was answered and done into the journal of a run that takes the call up.
     pub(crate) fn recall(&mut self, journal: &mut Journal) {
-        for FoundAsk { key, digest, answer } in self.asks.drain(..) {
+        for FoundAsk { key, digest, answer, .. } in self.asks.drain(..) {
             journal.remember(key, digest, answer);
         }
         for asked in &mut journal.asks {
@@ -257,6 +363,16 @@ impl Found {
         }
         journal.steps.append(&mut self.steps);
     }
+}
+
+impl FoundAsk {
+    fn request(&self) -> InputRequest<'_> {
+        (&self.key, &self.method, &self.params)
+    }
+}
+
+fn millis(bytes: &[u8]) -> Option<Timestamp> {
+    std::str::from_utf8(bytes).ok()?.parse().ok().map(Timestamp::from_millis)
 }
 
 /// What an ask is kept as.

@@ -10,20 +10,22 @@ mod outside;
 mod take_up;
 
 pub(crate) use self::{
-    kept::{CALL_TTL, Kept, LEASE, ask_record, step_item},
+    kept::{CALL_TTL, Done, Found, Kept, LEASE, ask_record, step_item},
     outside::{Outside, Watched},
-    take_up::{answer, take_up},
+    take_up::{answer, run, take_up},
 };
+
+use crate::changes::STREAM;
 
 /// The id of an event of a call's stream, from which the call can be taken up.
 pub(crate) fn event_id(call: &str, place: u32) -> String {
     format!("{call}.{place}")
 }
 
-/// The call and the place that an event's id names.
+/// The call and the place that an event's id names, or the stream of changes and the second.
 pub(crate) fn read_event_id(id: &str) -> Option<(&str, u32)> {
     let (call, place) = id.split_once('.')?;
-    let is_id = call.len() == 32 && call.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_id = call == STREAM || call.len() == 32 && call.bytes().all(|b| b.is_ascii_hexdigit());
     Some((call, place.parse().ok()?)).filter(|_| is_id)
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Watched {
     pub(crate) kept: Option<(Arc<Kept>, String)>,
     /// The asks that wait for an answer, by their numbers.
     pub(crate) open: Vec<usize>,
+    /// Whether it is a task, which others than those who answer look after too.
+    pub(crate) is_task: bool,
     /// Where a cancellation would be.
     pub(crate) cancelled: Option<Key>,
     /// When it has been waited long enough.
@@ -79,7 +81,7 @@ impl Watched {
     }
 
     async fn watch(&self) -> Option<BoxStream<'static, String>> {
-        let (kept, _) = self.kept.as_ref().filter(|_| !self.open.is_empty())?;
+        let (kept, _) = self.kept.as_ref().filter(|_| self.is_task || !self.open.is_empty())?;
         let store = self.platform.strong_store();
         match store.capabilities().watch {
             // Where it cannot be watched, it is looked at from time to time.

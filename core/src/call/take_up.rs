@@ -105,13 +105,20 @@ pub(crate) async fn take_up(
 }
 
 /// Whether a call was gone on with.
-enum Ran {
+pub(crate) enum Ran {
     Here(Reply),
+    /// Somebody else works on it, or it is done.
     Elsewhere,
 }
 
+impl Ran {
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+}
+
 /// Goes on with the call, unless somebody else does.
-async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
+pub(crate) async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
     let platform = &exchange.platform;
     let owner = random_id(platform.random())?;
     let kept = Kept::new(platform, call, CALL_TTL)?;
@@ -119,7 +126,7 @@ async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
         return Ok(Ran::Elsewhere);
     }
     // Looked at under the lease, so that it is all there is.
-    let Some(mut found) = kept.find().await?.filter(|found| !found.is_done) else {
+    let Some(mut found) = kept.find().await?.filter(|found| found.done.is_none()) else {
         kept.leave(&owner).await?;
         return Ok(Ran::Elsewhere);
     };
@@ -130,9 +137,20 @@ async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
     }
     line.resumes_at(call, found.events.last().map_or(0, |(place, _)| *place));
     let Found { record, .. } = found;
+    if record.task.is_some() {
+        line.begin_task();
+    }
     let body = Bytes::from(String::from(Box::<str>::from(record.message)));
     let client = Client { info: record.info, declared: Declared::Bits(record.capabilities) };
-    let taken = Taken { kept: Arc::new(kept), owner, version: record.version, client };
+    let taken = Taken {
+        kept: Arc::new(kept),
+        owner,
+        version: record.version,
+        client,
+        // Whoever takes it up, it is done for whoever asked for it.
+        principal: record.who.map(|who| Arc::new(who.into_principal())),
+        is_task: record.task.is_some(),
+    };
     Ok(Ran::Here(exchange.replay(taken, &body).await))
 }
 

@@ -14,20 +14,25 @@ use bytes::Bytes;
 use http::HeaderMap;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::{
     ask::{AskError, Asks, Elicit, ElicitUrl, Reach, Roots, Sample},
     auth::Principal,
     call::Kept,
+    changes,
+    error::Error,
     line::{Line, Want},
-    model::{Ask, SamplingMessage},
+    model::{Ask, Change, SamplingMessage},
     platform::{Platform, Timestamp},
     seal::Sealer,
     server::tables::Tables,
     session::Session,
     store::Store,
+    task,
     version::{Era, ProtocolVersion},
     wire::{
+        call::{Record, TaskTimes, Who},
         capabilities,
         params::{self, Members},
     },
@@ -65,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) session: Option<Session>,
     /// The call in the store, once it outlives this request.
     pub(crate) kept: OnceLock<Arc<Kept>>,
+    /// Whether the handler runs as a task.
+    pub(crate) is_task: bool,
 }
 
 /// What a client says about itself.
@@ -262,6 +269,83 @@ impl Context {
     /// happens: on the modern era, over stdio, without a session, and without a store that is atomic and consistent.
     pub async fn close_stream(&self) {
         self.want(Want::CloseStream).await;
+    }
+
+    /// Goes on as a task: the client gets an id at once and asks after it, and what comes after this runs with nobody
+    /// waiting (extension `io.modelcontextprotocol/tasks`). The handler runs again up to here, as after an ask;
+    /// [`step`](Self::step) keeps what must not be done twice. The server must offer tasks
+    /// ([`TaskSupport::ByHandler`](crate::TaskSupport::ByHandler)). Where the client takes none, and where the platform
+    /// can do nothing once a call is answered, nothing happens, and the handler goes on while the client waits.
+    ///
+    /// ```
+    /// # use edgemcp::{TaskSupport, prelude::*};
+    /// # async fn render(_: &str) -> String { String::new() }
+    /// /// Render a scene; a large one as a task.
+    /// #[tool]
+    /// async fn render_scene(cx: &Context, scene: String) -> String {
+    ///     if scene.len() > 10_000 {
+    ///         cx.become_task().await;
+    ///     }
+    ///     render(&scene).await
+    /// }
+    /// let server = Server::new("scenes", "1.0.0").tool(render_scene::tool().task(TaskSupport::ByHandler));
+    /// ```
+    pub async fn become_task(&self) {
+        if self.0.is_task || self.can_become_task() {
+            self.want(Want::Task).await;
+        }
+    }
+
+    /// Whether a task can be made of this call.
+    pub(crate) fn can_become_task(&self) -> bool {
+        self.is_modern()
+            && !self.0.is_task
+            && self.0.tables.offers.tasks
+            && self.client_has(task::CAPABILITY)
+            && task::is_able(&self.0.platform)
+    }
+
+    /// This call, to be kept.
+    pub(crate) fn record(&self, task: Option<TaskTimes>) -> Result<Record, Error> {
+        let inner = &self.0;
+        let message = RawValue::from_string(String::from_utf8(inner.message.to_vec())?)?;
+        let capabilities = match &inner.client.declared {
+            Declared::Bits(bits) => *bits,
+            Declared::Json(json) => std::str::from_utf8(json).map_or(0, capabilities::bits),
+            Declared::Unknown => 0,
+        };
+        Ok(Record {
+            message,
+            version: inner.version,
+            who: inner.principal.as_deref().map(Who::from),
+            session: inner.session.as_ref().map(|session| session.id.clone()),
+            info: inner.client.info.clone(),
+            capabilities,
+            task,
+        })
+    }
+
+    /// Tells clients that something of the server's has changed, so that those who keep it look again: those who
+    /// listen (2026-07-28, basic/patterns/subscriptions), and those who have subscribed on the legacy era, on whichever
+    /// instance they are.
+    ///
+    /// ```
+    /// # use edgemcp::{Change, prelude::*};
+    /// /// Rename the team.
+    /// #[tool]
+    /// async fn rename(cx: &Context, name: String) -> Result<(), ToolError> {
+    ///     // … keep the name, then:
+    ///     Ok(cx.changed(Change::Resource("team://name".into())).await?)
+    /// }
+    /// # let _ = rename::tool();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the server does not offer to tell ([`Server::list_changed`](crate::Server::list_changed),
+    /// [`Server::resource_subscriptions`](crate::Server::resource_subscriptions)), and where the store fails. Where the
+    /// platform cannot tell anybody, nothing happens.
+    pub async fn changed(&self, change: Change) -> Result<(), Error> {
+        changes::publish(&self.0.tables, &self.0.platform, &change).await
     }
 
     /// Resolves once nobody waits for the answer any more: the client has gone (modern era), or said that the request is

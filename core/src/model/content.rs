@@ -1,8 +1,9 @@
 //! What tools return, resources hold and prompts say.
 
 use bytes::Bytes;
+use serde_json::Value;
 
-use super::Text;
+use super::{Meta, Text};
 
 /// Who a piece of content is for or from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,12 +137,13 @@ impl ResourceLink {
 }
 
 /// What a resource holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResourceContents {
     /// Empty until the server fills in the URI that was read.
     pub(crate) uri: Text,
     pub(crate) mime_type: Option<Text>,
     pub(crate) data: ResourceData,
+    pub(crate) meta: Meta,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,12 +155,24 @@ pub(crate) enum ResourceData {
 impl ResourceContents {
     /// Text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { uri: Text::default(), mime_type: None, data: ResourceData::Text(text.into()) }
+        Self::new(ResourceData::Text(text.into()))
     }
 
     /// Bytes (not yet base64).
     pub fn blob(data: impl Into<Bytes>) -> Self {
-        Self { uri: Text::default(), mime_type: None, data: ResourceData::Blob(data.into()) }
+        Self::new(ResourceData::Blob(data.into()))
+    }
+
+    fn new(data: ResourceData) -> Self {
+        Self { uri: Text::default(), mime_type: None, data, meta: Meta::new() }
+    }
+
+    /// Adds a member to the contents' `_meta`. Its key has a prefix of the server's own, as in `com.example/pages`
+    /// (2026-07-28, basic/index, "`_meta`").
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.meta.insert(key.into(), value.into());
+        self
     }
 
     /// Sets the URI; the one that was read unless said otherwise.

@@ -14,15 +14,15 @@ pub(crate) use self::{
     ask::{Action, Ask, Sampling},
     content::{Block, ResourceData},
     definition::{
-        CacheHint, CacheScope, Implementation, Offers, PromptArgument, PromptDefinition, ResourceDefinition,
-        ToolDefinition, ToolHints,
+        Abilities, CacheScope, Implementation, Meta, Offers, PromptArgument, PromptDefinition,
+        ResourceDefinition, ToolDefinition, ToolHints,
     },
     request::{Completed, Input, Listened, Listing, Pairs, Request, Responses},
 };
 pub use self::{
     ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
     content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
-    definition::{Icon, Theme},
+    definition::{CacheHint, Icon, Theme},
     notice::{Change, LoggingLevel, Progress},
 };
 

@@ -74,6 +74,10 @@ pub(crate) enum Listing {
     Prompts,
 }
 
+impl Listing {
+    pub(crate) const ALL: [Self; 4] = [Self::Tools, Self::Resources, Self::ResourceTemplates, Self::Prompts];
+}
+
 /// Answers to what a server has asked, by the key it asked under, still as JSON.
 pub(crate) type Responses<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 

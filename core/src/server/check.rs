@@ -3,7 +3,11 @@
 use std::fmt;
 
 use super::Server;
-use crate::model::{Icon, Text};
+use crate::{
+    apps::{self, ToolUi},
+    completion::{Completion, Of},
+    model::{Icon, Text},
+};
 
 /// The most characters a tool or prompt name may have (2026-07-28, server/tools, "Tool Names").
 pub(super) const NAME_CHARS_MAX: usize = 128;
@@ -70,6 +74,8 @@ pub(super) fn check(server: &Server) -> Result<(), BuildError> {
         icons(&who, &prompt.definition.icons, &mut problems);
         problems.extend(prompt.problems.iter().map(|problem| format!("{who}: {problem}")));
     }
+    completions(server, &mut problems);
+    pages(server, &mut problems);
     let way_out = "rename one";
     once("tools are named", server.tools.iter().map(|tool| &tool.definition.name), way_out, &mut problems);
     once(
@@ -125,6 +131,69 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a Text>, way_out: &str, pr
     for (name, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
         let count = if count == 2 { "two".to_owned() } else { count.to_string() };
         problems.push(format!("{count} {what} {name:?} ({way_out})"));
+    }
+}
+
+/// A completion completes an argument that is there, and is the only one that does.
+fn completions(server: &Server, problems: &mut Vec<String>) {
+    let mut seen = Vec::new();
+    for completion in &server.completions {
+        let Completion { of, argument, .. } = completion;
+        let (who, arguments): (_, Option<Vec<&str>>) = match of {
+            Of::Prompt(name) => (format!("prompt {name:?}"), {
+                let prompt = server.prompts.iter().find(|prompt| prompt.definition.name == *name);
+                prompt.map(|prompt| {
+                    prompt.definition.arguments.iter().map(|known| known.name.as_str()).collect()
+                })
+            }),
+            Of::Resource(uri) => (format!("resource {uri:?}"), {
+                let resource = server.resources.iter().find(|resource| resource.definition.uri == *uri);
+                let template = resource.and_then(|resource| resource.template.as_ref());
+                template.map(|template| template.names().iter().map(AsRef::as_ref).collect())
+            }),
+        };
+        match arguments {
+            None => problems.push(format!(
+                "a completion is for the {who}, which this server does not have (add it, or name it as it is named)"
+            )),
+            Some(arguments) if !arguments.contains(&argument.as_ref()) => {
+                let has = if arguments.is_empty() { "none".to_owned() } else { arguments.join(", ") };
+                problems.push(format!(
+                    "a completion is for {argument:?} of the {who}, which has no such argument (it has {has})"
+                ));
+            }
+            Some(_) if seen.contains(&(of, argument)) => {
+                problems.push(format!("two completions are for {argument:?} of the {who} (leave one out)"));
+            }
+            Some(_) => {}
+        }
+        seen.push((of, argument));
+    }
+}
+
+/// The page that a tool shows is one that hosts can read.
+fn pages(server: &Server, problems: &mut Vec<String>) {
+    for tool in &server.tools {
+        let Some(ToolUi { resource_uri, .. }) = &tool.ui else { continue };
+        let who = format!("tool {:?}", tool.definition.name);
+        if !resource_uri.starts_with(apps::SCHEME) {
+            problems.push(format!(
+                "{who} shows {resource_uri:?}, which is no page: its URI must start with `ui://`"
+            ));
+        } else if !server.resources.iter().any(|resource| resource.serves(resource_uri)) {
+            problems.push(format!(
+                "{who} shows {resource_uri:?}, which this server has no resource for (add \
+                 `Resource::new({resource_uri:?}, …)`)"
+            ));
+        }
+    }
+    for resource in &server.resources {
+        if resource.page.is_some() && !resource.definition.uri.starts_with(apps::SCHEME) {
+            problems.push(format!(
+                "resource {:?} says how it is shown as a page, and only a `ui://` URI is one",
+                resource.definition.uri
+            ));
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 mod check;
 pub(crate) mod tables;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -14,6 +14,7 @@ use http::{Method, Request, Response};
 pub use self::check::BuildError;
 use crate::{
     auth::Verifier,
+    completion::{Completion, IntoCompletion},
     future::{BoxFuture, MaybeSend},
     http::{Body, origin::AllowedOrigins},
     limits::BODY_BYTES_MAX,
@@ -24,6 +25,7 @@ use crate::{
     service::Service,
     session::Sessions,
     state::RequestState,
+    task::Tasks,
     tool::{IntoTool, Tool},
 };
 
@@ -63,14 +65,19 @@ pub struct Server {
     pub(crate) tools: Vec<Tool>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) prompts: Vec<Prompt>,
+    pub(crate) completions: Vec<Completion>,
     pub(crate) routes: Vec<HttpRoute>,
     pub(crate) verifier: Option<Arc<dyn Verifier>>,
     pub(crate) origins: AllowedOrigins,
     pub(crate) path: Text,
     pub(crate) body_bytes_max: usize,
     pub(crate) list_ttl: Duration,
+    pub(crate) list_page_size: Option<NonZeroUsize>,
+    pub(crate) list_changed: bool,
+    pub(crate) resource_subscriptions: bool,
     pub(crate) request_state: RequestState,
     pub(crate) sessions: Sessions,
+    pub(crate) tasks: Tasks,
 }
 
 impl Server {
@@ -89,14 +96,19 @@ impl Server {
             tools: Vec::new(),
             resources: Vec::new(),
             prompts: Vec::new(),
+            completions: Vec::new(),
             routes: Vec::new(),
             verifier: None,
             origins: AllowedOrigins::default(),
             path: Text::Borrowed("/mcp"),
             body_bytes_max: BODY_BYTES_MAX,
             list_ttl: LIST_TTL,
+            list_page_size: None,
+            list_changed: false,
+            resource_subscriptions: false,
             request_state: RequestState::default(),
             sessions: Sessions::default(),
+            tasks: Tasks::default(),
         }
     }
 
@@ -153,6 +165,13 @@ impl Server {
     #[must_use]
     pub fn prompt(mut self, prompt: impl IntoPrompt) -> Self {
         self.prompts.push(prompt.into_prompt());
+        self
+    }
+
+    /// Adds a completion: what a person may mean by what they have typed of an argument so far.
+    #[must_use]
+    pub fn completion(mut self, completion: impl IntoCompletion) -> Self {
+        self.completions.push(completion.into_completion());
         self
     }
 
@@ -224,6 +243,31 @@ impl Server {
         self
     }
 
+    /// Sets how many entries a page of a list has (2026-07-28, server/utilities/pagination); a list is one page unless
+    /// this is said. Zero means one page.
+    #[must_use]
+    pub fn list_page_size(mut self, entries: usize) -> Self {
+        self.list_page_size = NonZeroUsize::new(entries);
+        self
+    }
+
+    /// Lets clients hear when the lists of tools, resources or prompts change, which
+    /// [`Context::changed`](crate::Context::changed) and [`Service::changed`](crate::Service::changed) tell. It is
+    /// announced where the platform can deliver it.
+    #[must_use]
+    pub fn list_changed(mut self) -> Self {
+        self.list_changed = true;
+        self
+    }
+
+    /// Lets clients subscribe to single resources, whose changes [`Context::changed`](crate::Context::changed) and
+    /// [`Service::changed`](crate::Service::changed) tell. It is announced where the platform can deliver it.
+    #[must_use]
+    pub fn resource_subscriptions(mut self) -> Self {
+        self.resource_subscriptions = true;
+        self
+    }
+
     /// Sets how the state of a call that waits for input travels: how long it is good, how large it may be, and whether
     /// it is good once only.
     #[must_use]
@@ -236,6 +280,13 @@ impl Server {
     #[must_use]
     pub fn sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = sessions;
+        self
+    }
+
+    /// Sets how tasks are: how long they are kept, and how often clients ask after them.
+    #[must_use]
+    pub fn tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = tasks;
         self
     }
 

@@ -1,20 +1,29 @@
 //! What never changes while a server lives, found by name and written once per revision.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, num::NonZeroUsize, sync::OnceLock};
 
 use serde_json::value::RawValue;
 
 use super::Server;
 use crate::{
-    model::{CacheHint, CacheScope, Implementation, Listing, Offers, Text},
+    completion::{Completion, Of},
+    cursor::{self, Fingerprint},
+    model::{
+        Abilities, CacheHint, CacheScope, Completed, Implementation, Listing, Offers, ResourceDefinition,
+        Text,
+    },
     prompt::Prompt,
     resource::Resource,
     session::Sessions,
     state::RequestState,
+    task::Tasks,
     tool::Tool,
     uri::UriError,
     version::ProtocolVersion,
-    wire::{definition, results::For},
+    wire::{
+        definition::{self, Capabilities, Paging},
+        results::For,
+    },
 };
 
 /// A resource, and the values its template found in the URI.
@@ -28,12 +37,18 @@ pub(crate) struct Tables {
     hint: CacheHint,
     pub(crate) request_state: RequestState,
     pub(crate) sessions: Sessions,
+    pub(crate) tasks: Tasks,
     tools: Vec<Tool>,
     tools_by_name: Index,
     resources: Vec<Resource>,
     resources_by_uri: Index,
     prompts: Vec<Prompt>,
     prompts_by_name: Index,
+    /// A handful, and asked for while a person types: they need no index.
+    completions: Vec<Completion>,
+    page_size: Option<NonZeroUsize>,
+    /// What each list is, in the order of [`Listing::ALL`]; only lists with pages need to know.
+    fingerprints: [OnceLock<Fingerprint>; Listing::ALL.len()],
     /// Per revision, written when it is first asked for: most servers meet one or two.
     written: [Written; ProtocolVersion::ALL.len()],
 }
@@ -63,20 +78,27 @@ impl Index {
 #[derive(Default)]
 struct Written {
     server_info: OnceLock<Box<RawValue>>,
-    initialize: OnceLock<Box<RawValue>>,
-    discover: OnceLock<Box<RawValue>>,
-    tools: OnceLock<Box<RawValue>>,
-    resources: OnceLock<Box<RawValue>>,
-    resource_templates: OnceLock<Box<RawValue>>,
-    prompts: OnceLock<Box<RawValue>>,
+    /// For each of what a platform can be able to.
+    initialize: [OnceLock<Box<RawValue>>; Abilities::COUNT],
+    discover: [OnceLock<Box<RawValue>>; Abilities::COUNT],
+    /// In the order of [`Listing::ALL`].
+    lists: [Pages; Listing::ALL.len()],
+}
+
+/// The pages of a list. Most lists have one, which needs no allocation.
+#[derive(Default)]
+struct Pages {
+    first: OnceLock<Box<RawValue>>,
+    rest: Vec<OnceLock<Box<RawValue>>>,
 }
 
 /// An answer that is the same for every request of a revision.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fixed {
-    Initialize,
-    Discover,
-    List(Listing),
+    Initialize(Abilities),
+    Discover(Abilities),
+    /// A list, and the number of its page.
+    List(Listing, usize),
 }
 
 impl Tables {
@@ -88,10 +110,15 @@ impl Tables {
             tools,
             resources,
             prompts,
+            completions,
             verifier,
             list_ttl,
+            list_page_size,
+            list_changed,
+            resource_subscriptions,
             request_state,
             sessions,
+            tasks,
             ..
         } = server;
         let scope = match verifier {
@@ -99,25 +126,78 @@ impl Tables {
             Some(_) => CacheScope::Private,
             None => CacheScope::Public,
         };
-        Self {
+        let mut tables = Self {
             offers: Offers {
                 tools: !tools.is_empty(),
                 resources: !resources.is_empty(),
                 prompts: !prompts.is_empty(),
+                completions: !completions.is_empty(),
+                list_changed,
+                subscribe: resource_subscriptions && !resources.is_empty(),
+                tasks: tools.iter().any(|tool| tool.task.is_some()),
+                apps: tools.iter().any(|tool| tool.ui.is_some()),
             },
-            hint: CacheHint { ttl_ms: u64::try_from(list_ttl.as_millis()).unwrap_or(u64::MAX), scope },
+            hint: CacheHint::new(list_ttl, scope),
             tools_by_name: Index::new(tools.iter().map(|tool| &tool.definition.name)),
             resources_by_uri: Index::new(resources.iter().map(|resource| &resource.definition.uri)),
             prompts_by_name: Index::new(prompts.iter().map(|prompt| &prompt.definition.name)),
             tools,
             resources,
             prompts,
+            completions,
+            page_size: list_page_size,
+            fingerprints: Default::default(),
             who,
             instructions,
             request_state,
             sessions,
+            tasks,
             written: Default::default(),
+        };
+        if tables.page_size.is_some() {
+            tables.allot_pages();
         }
+        tables
+    }
+
+    fn allot_pages(&mut self) {
+        for listing in Listing::ALL {
+            let pages =
+                self.names(listing).count().div_ceil(self.page_size.map_or(usize::MAX, NonZeroUsize::get));
+            for written in &mut self.written {
+                if let Some(list) = written.lists.get_mut(listing as usize) {
+                    list.rest.resize_with(pages.saturating_sub(1), OnceLock::new);
+                }
+            }
+        }
+    }
+
+    fn names(&self, listing: Listing) -> Box<dyn Iterator<Item = &str> + '_> {
+        match listing {
+            Listing::Tools => Box::new(self.tools.iter().map(|tool| tool.definition.name.as_ref())),
+            Listing::Resources => Box::new(self.resources(false).map(|definition| definition.uri.as_ref())),
+            Listing::ResourceTemplates => {
+                Box::new(self.resources(true).map(|definition| definition.uri.as_ref()))
+            }
+            Listing::Prompts => Box::new(self.prompts.iter().map(|prompt| prompt.definition.name.as_ref())),
+        }
+    }
+
+    fn resources(&self, templates: bool) -> impl Iterator<Item = &ResourceDefinition> {
+        let of_kind = self.resources.iter().filter(move |resource| resource.is_template() == templates);
+        of_kind.map(|resource| &resource.definition)
+    }
+
+    /// The page of `listing` that `cursor` asks for; `None` where it is none of this list's.
+    pub(crate) fn page(&self, listing: Listing, cursor: Option<&str>) -> Option<usize> {
+        let Some(cursor) = cursor else { return Some(0) };
+        let pages = self.written.first()?.lists.get(listing as usize)?.rest.len() + 1;
+        cursor::read(cursor, listing, &self.fingerprint(listing)).filter(|page| *page < pages)
+    }
+
+    fn fingerprint(&self, listing: Listing) -> Fingerprint {
+        let of = || cursor::fingerprint(self.names(listing), self.page_size.map_or(0, NonZeroUsize::get));
+        self.fingerprints.get(listing as usize).map_or_else(of, |known| *known.get_or_init(of))
     }
 
     /// The tool `name`.
@@ -147,38 +227,92 @@ impl Tables {
         For { version, server_info }
     }
 
-    /// The answer `which`, written once per revision.
-    pub(crate) fn fixed(&self, which: Fixed, version: ProtocolVersion) -> &RawValue {
-        let written = self.written(version);
-        let answer = match which {
-            Fixed::Initialize => &written.initialize,
-            Fixed::Discover => &written.discover,
-            Fixed::List(Listing::Tools) => &written.tools,
-            Fixed::List(Listing::Resources) => &written.resources,
-            Fixed::List(Listing::ResourceTemplates) => &written.resource_templates,
-            Fixed::List(Listing::Prompts) => &written.prompts,
+    /// The completion of `argument` of what a client names; no completion where there is none for it.
+    ///
+    /// # Errors
+    /// What there is not: the prompt, the resource, or its argument.
+    pub(crate) fn completion(
+        &self,
+        of: &Completed<'_>,
+        argument: &str,
+    ) -> Result<Option<&Completion>, &'static str> {
+        let knows = match of {
+            Completed::Prompt(name) => {
+                let prompt = self.prompt(name).ok_or("prompt")?;
+                prompt.definition.arguments.iter().any(|known| known.name == argument)
+            }
+            Completed::Resource(uri) => {
+                let index = self.resources_by_uri.get(uri).ok_or("resource or template")?;
+                let resource = self.resources.get(index).ok_or("resource or template")?;
+                let template = resource.template.as_ref();
+                template.is_some_and(|template| template.names().iter().any(|known| *known == argument))
+            }
         };
-        answer.get_or_init(|| self.write(which, self.results_for(version)))
+        if !knows {
+            return Err("argument");
+        }
+        Ok(self.completions.iter().find(|completion| {
+            completion.argument == argument
+                && match (&completion.of, of) {
+                    (Of::Prompt(known), Completed::Prompt(name)) => known == name,
+                    (Of::Resource(known), Completed::Resource(uri)) => known == uri,
+                    _ => false,
+                }
+        }))
+    }
+
+    /// The answer `which`, written once per revision.
+    pub(crate) fn fixed(&self, which: Fixed, version: ProtocolVersion) -> Cow<'_, RawValue> {
+        let written = self.written(version);
+        let place = match which {
+            Fixed::Initialize(abilities) => written.initialize.get(abilities.index()),
+            Fixed::Discover(abilities) => written.discover.get(abilities.index()),
+            Fixed::List(listing, page) => written.lists.get(listing as usize).and_then(|pages| match page {
+                0 => Some(&pages.first),
+                page => pages.rest.get(page - 1),
+            }),
+        };
+        let write = || self.write(which, self.results_for(version));
+        match place {
+            Some(place) => Cow::Borrowed(place.get_or_init(write)),
+            None => Cow::Owned(write()),
+        }
     }
 
     fn write(&self, which: Fixed, to: For<'_>) -> Box<RawValue> {
-        let (offers, instructions, hint) = (self.offers, self.instructions.as_deref(), self.hint);
-        let resources = |templates: bool| {
-            let of_kind = self.resources.iter().filter(move |resource| resource.is_template() == templates);
-            of_kind.map(|resource| &resource.definition)
-        };
+        let (instructions, hint) = (self.instructions.as_deref(), self.hint);
         match which {
-            Fixed::Initialize => definition::initialize(to, offers, instructions),
-            Fixed::Discover => definition::discover(to, offers, instructions, hint),
-            Fixed::List(Listing::Tools) => {
-                definition::tools(to, self.tools.iter().map(|tool| &tool.definition), hint)
+            Fixed::Initialize(abilities) => {
+                definition::initialize(to, Capabilities::new(self.offers, abilities), instructions)
             }
-            Fixed::List(Listing::Resources) => definition::resources(to, resources(false), hint),
-            Fixed::List(Listing::ResourceTemplates) => {
-                definition::resource_templates(to, resources(true), hint)
+            Fixed::Discover(abilities) => {
+                definition::discover(to, Capabilities::new(self.offers, abilities), instructions, hint)
             }
-            Fixed::List(Listing::Prompts) => {
-                definition::prompts(to, self.prompts.iter().map(|prompt| &prompt.definition), hint)
+            Fixed::List(listing, page) => self.write_list(listing, page, to),
+        }
+    }
+
+    fn write_list(&self, listing: Listing, page: usize, to: For<'_>) -> Box<RawValue> {
+        let size = self.page_size.map_or(usize::MAX, NonZeroUsize::get);
+        let (start, end) = (page.saturating_mul(size), page.saturating_add(1).saturating_mul(size));
+        let next_cursor = (self.page_size.is_some() && self.names(listing).count() > end).then(|| {
+            cursor::write(listing, &self.fingerprint(listing), u32::try_from(page + 1).unwrap_or(u32::MAX))
+        });
+        let paging = Paging { next_cursor, hint: self.hint };
+        match listing {
+            Listing::Tools => {
+                let tools = self.tools.iter().skip(start).take(size);
+                definition::tools(to, tools.map(|tool| &tool.definition), paging)
+            }
+            Listing::Resources => {
+                definition::resources(to, self.resources(false).skip(start).take(size), paging)
+            }
+            Listing::ResourceTemplates => {
+                definition::resource_templates(to, self.resources(true).skip(start).take(size), paging)
+            }
+            Listing::Prompts => {
+                let prompts = self.prompts.iter().skip(start).take(size);
+                definition::prompts(to, prompts.map(|prompt| &prompt.definition), paging)
             }
         }
     }

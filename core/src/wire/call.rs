@@ -24,6 +24,15 @@ pub(crate) struct Record {
     pub(crate) info: Option<Bytes>,
     /// The known capabilities of the client, as bits.
     pub(crate) capabilities: u16,
+    /// Where it is a task: since when, and for how long.
+    pub(crate) task: Option<TaskTimes>,
+}
+
+/// When a task was created, and how long it is kept from then on; both in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TaskTimes {
+    pub(crate) created: u64,
+    pub(crate) ttl: u64,
 }
 
 /// A principal, in its parts.
@@ -52,6 +61,8 @@ struct Kept<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     info: Option<&'a RawValue>,
     capabilities: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    task: Option<TaskTimes>,
 }
 
 impl Record {
@@ -65,6 +76,7 @@ impl Record {
             session: self.session.as_deref().map(Cow::Borrowed),
             info,
             capabilities: self.capabilities,
+            task: self.task,
         };
         // Strings, numbers, and JSON that was read before.
         serde_json::to_vec(&kept).unwrap_or_default()
@@ -72,7 +84,7 @@ impl Record {
 
     /// The record in `bytes`; `None` where they hold none.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let Kept { message, version, who, session, info, capabilities } =
+        let Kept { message, version, who, session, info, capabilities, task } =
             serde_json::from_slice(bytes).ok()?;
         Some(Self {
             message: message.to_owned(),
@@ -81,6 +93,7 @@ impl Record {
             session: session.map(Cow::into_owned),
             info: info.map(|info| Bytes::copy_from_slice(info.get().as_bytes())),
             capabilities,
+            task,
         })
     }
 }
@@ -169,10 +182,11 @@ mod tests {
             session: Some("1".repeat(32)),
             info: Some(Bytes::from_static(br#"{"name":"c","version":"1"}"#)),
             capabilities: 5,
+            task: Some(TaskTimes { created: 1, ttl: 2 }),
         };
         let read = Record::read(&record.write()).unwrap();
         assert_eq!(read.write(), record.write());
-        assert_eq!((read.who, read.capabilities), (record.who, 5));
+        assert_eq!((read.who, read.capabilities, read.task), (record.who, 5, record.task));
         assert!(Record::read(b"{}").is_none());
     }
 }

@@ -4,7 +4,7 @@ use super::params::Members;
 
 /// The capabilities that a server may ask for, each with its bit. A session carries the bits, so a place in this list
 /// is for ever.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 9] = [
     "elicitation.form",
     "elicitation.url",
     "sampling",
@@ -12,6 +12,8 @@ const KNOWN: [&str; 7] = [
     "sampling.context",
     "roots",
     "elicitation",
+    "extensions.io.modelcontextprotocol/tasks",
+    "extensions.io.modelcontextprotocol/ui",
 ];
 
 /// Whether `ClientCapabilities`, as JSON, have the capability at `path`: `sampling`, `sampling.tools`.

@@ -1,13 +1,13 @@
 //! What a server is and offers, in each revision's form. Each is written once per server and revision.
 
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::results::{For, ResultMeta, WireAnnotations, wire_annotations};
 use crate::{
     model::{
-        CacheHint, Icon, Implementation, Offers, PromptDefinition, ResourceDefinition, Theme, ToolDefinition,
-        ToolHints,
+        Abilities, CacheHint, Icon, Implementation, Meta, Offers, PromptDefinition, ResourceDefinition,
+        Theme, ToolDefinition, ToolHints,
     },
     version::{Era, ProtocolVersion},
 };
@@ -56,7 +56,11 @@ pub(crate) fn client(name: &str, version: &str) -> Box<RawValue> {
 }
 
 /// The result of `initialize`.
-pub(crate) fn initialize(to: For<'_>, offers: Offers, instructions: Option<&str>) -> Box<RawValue> {
+pub(crate) fn initialize(
+    to: For<'_>,
+    capabilities: Capabilities,
+    instructions: Option<&str>,
+) -> Box<RawValue> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Wire<'a> {
@@ -68,7 +72,7 @@ pub(crate) fn initialize(to: For<'_>, offers: Offers, instructions: Option<&str>
     }
     raw(Wire {
         protocol_version: to.version.as_str(),
-        capabilities: offers.into(),
+        capabilities,
         server_info: to.server_info,
         instructions,
     })
@@ -77,7 +81,7 @@ pub(crate) fn initialize(to: For<'_>, offers: Offers, instructions: Option<&str>
 /// The result of `server/discover`.
 pub(crate) fn discover(
     to: For<'_>,
-    offers: Offers,
+    capabilities: Capabilities,
     instructions: Option<&str>,
     hint: CacheHint,
 ) -> Box<RawValue> {
@@ -96,7 +100,7 @@ pub(crate) fn discover(
     }
     raw(Wire {
         supported_versions: ProtocolVersion::of(Era::Modern).map(ProtocolVersion::as_str).collect(),
-        capabilities: offers.into(),
+        capabilities,
         instructions,
         ttl_ms: to.ttl_ms(hint),
         cache_scope: to.cache_scope(hint),
@@ -109,7 +113,7 @@ pub(crate) fn discover(
 pub(crate) fn tools<'a>(
     to: For<'a>,
     tools: impl Iterator<Item = &'a ToolDefinition>,
-    hint: CacheHint,
+    paging: Paging,
 ) -> Box<RawValue> {
     let structured = to.version >= ProtocolVersion::V2025_06_18;
     let tools = tools
@@ -121,28 +125,29 @@ pub(crate) fn tools<'a>(
             input_schema: &tool.input_schema,
             output_schema: tool.output_schema.as_ref().filter(|_| structured),
             annotations: hints(&tool.hints),
+            meta: &tool.meta,
         })
         .collect();
-    list(to, hint, List { tools: Some(tools), ..List::default() })
+    list(to, paging, List { tools: Some(tools), ..List::default() })
 }
 
 /// The result of `resources/list`.
 pub(crate) fn resources<'a>(
     to: For<'a>,
     resources: impl Iterator<Item = &'a ResourceDefinition>,
-    hint: CacheHint,
+    paging: Paging,
 ) -> Box<RawValue> {
     let resources = resources
         .map(|resource| WireResource { uri: Some(&resource.uri), ..wire_resource(resource, to.version) })
         .collect();
-    list(to, hint, List { resources: Some(resources), ..List::default() })
+    list(to, paging, List { resources: Some(resources), ..List::default() })
 }
 
 /// The result of `resources/templates/list`.
 pub(crate) fn resource_templates<'a>(
     to: For<'a>,
     templates: impl Iterator<Item = &'a ResourceDefinition>,
-    hint: CacheHint,
+    paging: Paging,
 ) -> Box<RawValue> {
     let templates = templates
         .map(|template| WireResource {
@@ -150,14 +155,14 @@ pub(crate) fn resource_templates<'a>(
             ..wire_resource(template, to.version)
         })
         .collect();
-    list(to, hint, List { resource_templates: Some(templates), ..List::default() })
+    list(to, paging, List { resource_templates: Some(templates), ..List::default() })
 }
 
 /// The result of `prompts/list`.
 pub(crate) fn prompts<'a>(
     to: For<'a>,
     prompts: impl Iterator<Item = &'a PromptDefinition>,
-    hint: CacheHint,
+    paging: Paging,
 ) -> Box<RawValue> {
     let prompts = prompts
         .map(|prompt| WirePrompt {
@@ -174,9 +179,17 @@ pub(crate) fn prompts<'a>(
                     required: argument.required,
                 })
                 .collect(),
+            meta: &prompt.meta,
         })
         .collect();
-    list(to, hint, List { prompts: Some(prompts), ..List::default() })
+    list(to, paging, List { prompts: Some(prompts), ..List::default() })
+}
+
+/// Which part of a list this is.
+pub(crate) struct Paging {
+    /// Where the list goes on; `None` at its end.
+    pub(crate) next_cursor: Option<String>,
+    pub(crate) hint: CacheHint,
 }
 
 /// The result of any list; each fills in its own field.
@@ -192,6 +205,8 @@ struct List<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     prompts: Option<Vec<WirePrompt<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ttl_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_scope: Option<&'static str>,
@@ -201,8 +216,9 @@ struct List<'a> {
     meta: Option<ResultMeta<'a>>,
 }
 
-fn list<'a>(to: For<'a>, hint: CacheHint, items: List<'a>) -> Box<RawValue> {
+fn list<'a>(to: For<'a>, Paging { next_cursor, hint }: Paging, items: List<'a>) -> Box<RawValue> {
     raw(List {
+        next_cursor,
         ttl_ms: to.ttl_ms(hint),
         cache_scope: to.cache_scope(hint),
         result_type: to.result_type(),
@@ -225,6 +241,8 @@ struct WireTool<'a> {
     output_schema: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<WireHints>,
+    #[serde(rename = "_meta", skip_serializing_if = "Map::is_empty")]
+    meta: &'a Meta,
 }
 
 #[derive(Serialize)]
@@ -237,6 +255,8 @@ struct WirePrompt<'a> {
     icons: Vec<WireIcon<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     arguments: Vec<WireArgument<'a>>,
+    #[serde(rename = "_meta", skip_serializing_if = "Map::is_empty")]
+    meta: &'a Meta,
 }
 
 #[derive(Serialize)]
@@ -247,26 +267,55 @@ struct WireArgument<'a> {
     required: bool,
 }
 
+/// What a server announces (`ServerCapabilities`).
 #[derive(Serialize)]
-struct Capabilities {
+pub(crate) struct Capabilities {
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<Declared>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resources: Option<Declared>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompts: Option<Declared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completions: Option<Declared>,
+    logging: Declared,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<Extensions>,
 }
 
-/// A capability without options: nothing is announced that the server does not send.
-#[derive(Serialize)]
-struct Declared {}
+/// A capability, and what the server sends of its own accord: nothing is announced that the platform cannot deliver.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Declared {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    list_changed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    subscribe: bool,
+}
 
-impl From<Offers> for Capabilities {
-    fn from(offers: Offers) -> Self {
+#[derive(Serialize)]
+struct Extensions {
+    #[serde(rename = "io.modelcontextprotocol/tasks", skip_serializing_if = "Option::is_none")]
+    tasks: Option<Declared>,
+    #[serde(rename = "io.modelcontextprotocol/ui", skip_serializing_if = "Option::is_none")]
+    ui: Option<Declared>,
+}
+
+impl Capabilities {
+    /// What is announced of `offers` where the platform has these `abilities`.
+    pub(crate) fn new(offers: Offers, abilities: Abilities) -> Self {
+        let list_changed = offers.list_changed && abilities.changes;
+        let subscribe = offers.subscribe && abilities.changes;
+        let lists = |offered: bool| offered.then_some(Declared { list_changed, subscribe: false });
+        let plain = |offered: bool| offered.then(Declared::default);
+        let (tasks, ui) = (plain(offers.tasks && abilities.tasks), plain(offers.apps));
         Self {
-            tools: offers.tools.then_some(Declared {}),
-            resources: offers.resources.then_some(Declared {}),
-            prompts: offers.prompts.then_some(Declared {}),
+            tools: lists(offers.tools),
+            resources: offers.resources.then_some(Declared { list_changed, subscribe }),
+            prompts: lists(offers.prompts),
+            completions: plain(offers.completions),
+            logging: Declared::default(),
+            extensions: (tasks.is_some() || ui.is_some()).then_some(Extensions { tasks, ui }),
         }
     }
 }
@@ -311,6 +360,8 @@ struct WireResource<'a> {
     icons: Vec<WireIcon<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<WireAnnotations<'a>>,
+    #[serde(rename = "_meta", skip_serializing_if = "Map::is_empty")]
+    meta: &'a Meta,
 }
 
 fn wire_resource(resource: &ResourceDefinition, version: ProtocolVersion) -> WireResource<'_> {
@@ -323,6 +374,7 @@ fn wire_resource(resource: &ResourceDefinition, version: ProtocolVersion) -> Wir
         mime_type: resource.mime_type.as_deref(),
         icons: icons(&resource.icons, version),
         annotations: resource.annotations.as_ref().map(|annotations| wire_annotations(annotations, version)),
+        meta: &resource.meta,
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
+use super::{definition::raw, results::Empty};
 use crate::{
     error::{Error, ErrorKind},
     limits::{BATCH_MESSAGES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX, METHOD_BYTES_MAX},
@@ -91,9 +92,9 @@ impl Id<'_> {
         self.0.get()
     }
 
-    /// An id that was read before, from its JSON.
-    pub(crate) fn known(raw: &RawValue) -> Id<'_> {
-        Id(raw)
+    /// The id as it stands in messages.
+    pub(crate) fn raw(&self) -> &RawValue {
+        self.0
     }
 
     fn parse(raw: &RawValue) -> Result<Id<'_>, Error> {
@@ -276,7 +277,8 @@ struct UrlElicitation<'a> {
 }
 
 /// `ClientCapabilities` with one capability: `sampling` is `{"sampling": {}}`, `sampling.tools` is
-/// `{"sampling": {"tools": {}}}`, and nothing is an empty object.
+/// `{"sampling": {"tools": {}}}`, and nothing is an empty object. The id of an extension has dots of its own, so a path
+/// has two parts at most.
 struct Required<'a>(&'a str);
 
 impl Serialize for Required<'_> {
@@ -284,7 +286,19 @@ impl Serialize for Required<'_> {
         let mut map = serializer.serialize_map(None)?;
         if !self.0.is_empty() {
             let (name, rest) = self.0.split_once('.').unwrap_or((self.0, ""));
-            map.serialize_entry(name, &Required(rest))?;
+            map.serialize_entry(name, &Inner(rest))?;
+        }
+        map.end()
+    }
+}
+
+struct Inner<'a>(&'a str);
+
+impl Serialize for Inner<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.0.is_empty() {
+            map.serialize_entry(self.0, &Empty {})?;
         }
         map.end()
     }
@@ -318,25 +332,37 @@ pub(crate) fn success(id: Id<'_>, result: impl Serialize) -> Vec<u8> {
     serde_json::to_vec(&Success { jsonrpc: "2.0", id: id.0, result }).unwrap_or_default()
 }
 
+/// An error alone, where it is part of something else.
+pub(crate) fn error(error: &Error, era: Era) -> Box<RawValue> {
+    raw(ErrorObject::new(error, era))
+}
+
 /// The error that answers request `id`, or a message whose id could not be read.
 pub(crate) fn failure(id: Option<Id<'_>>, error: &Error, era: Era) -> Vec<u8> {
-    let data = match &error.kind {
-        ErrorKind::ResourceNotFound { uri } => Some(ErrorData::Uri { uri }),
-        ErrorKind::MissingClientCapability { capability } => {
-            Some(ErrorData::Capability { required_capabilities: Required(capability) })
-        }
-        ErrorKind::UrlElicitationRequired { message, url } => Some(ErrorData::Elicitations {
-            // As in the request that asks for the same: the address tells it apart.
-            elicitations: [UrlElicitation { mode: "url", elicitation_id: url, message, url }],
-        }),
-        ErrorKind::UnsupportedVersion { requested } => Some(ErrorData::Version {
-            supported: ProtocolVersion::of(era).map(ProtocolVersion::as_str).collect(),
-            requested,
-        }),
-        _ => None,
-    };
-    let error = ErrorObject { code: error.kind.code(era), message: &error.message, data };
+    // As `success`.
+    let error = ErrorObject::new(error, era);
     serde_json::to_vec(&Failure { jsonrpc: "2.0", id: id.map(|id| id.0), error }).unwrap_or_default()
+}
+
+impl<'a> ErrorObject<'a> {
+    fn new(error: &'a Error, era: Era) -> Self {
+        let data = match &error.kind {
+            ErrorKind::ResourceNotFound { uri } => Some(ErrorData::Uri { uri }),
+            ErrorKind::MissingClientCapability { capability } => {
+                Some(ErrorData::Capability { required_capabilities: Required(capability) })
+            }
+            ErrorKind::UrlElicitationRequired { message, url } => Some(ErrorData::Elicitations {
+                // As in the request that asks for the same: the address tells it apart.
+                elicitations: [UrlElicitation { mode: "url", elicitation_id: url, message, url }],
+            }),
+            ErrorKind::UnsupportedVersion { requested } => Some(ErrorData::Version {
+                supported: ProtocolVersion::of(era).map(ProtocolVersion::as_str).collect(),
+                requested,
+            }),
+            _ => None,
+        };
+        Self { code: error.kind.code(era), message: &error.message, data }
+    }
 }
 
 #[cfg(test)]

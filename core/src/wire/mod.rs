@@ -14,6 +14,7 @@ pub(crate) mod notify;
 pub(crate) mod params;
 pub(crate) mod results;
 pub(crate) mod state;
+pub(crate) mod task;
 
 use self::params::Params;
 use crate::{error::Error, model::Request, version::Era};

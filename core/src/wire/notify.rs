@@ -1,10 +1,12 @@
 //! What a server tells a client unasked, while it works on a request or on an open subscription.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::jsonrpc;
-use crate::model::{Change, LoggingLevel};
+use super::{definition::raw, jsonrpc};
+use crate::model::{Change, Listened, LoggingLevel};
 
 /// A step on the way to the answer of the request that came with `token`.
 pub(crate) fn progress(
@@ -45,6 +47,51 @@ pub(crate) fn message(level: LoggingLevel, logger: Option<&str>, data: &RawValue
 pub(crate) struct SubscriptionMeta<'a> {
     #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
     pub(crate) subscription_id: &'a RawValue,
+}
+
+/// What a subscription will hear of: the first message of its stream.
+pub(crate) fn acknowledged(listened: &Listened<'_>, meta: SubscriptionMeta<'_>) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Notifications<'a> {
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        tools_list_changed: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        prompts_list_changed: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        resources_list_changed: bool,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        resource_subscriptions: &'a [Cow<'a, str>],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        task_ids: &'a [Cow<'a, str>],
+    }
+    #[derive(Serialize)]
+    struct Params<'a> {
+        notifications: Notifications<'a>,
+        #[serde(rename = "_meta")]
+        meta: SubscriptionMeta<'a>,
+    }
+    let Listened { tools, prompts, resources, uris, tasks } = listened;
+    let notifications = Notifications {
+        tools_list_changed: *tools,
+        prompts_list_changed: *prompts,
+        resources_list_changed: *resources,
+        resource_subscriptions: uris,
+        task_ids: tasks,
+    };
+    jsonrpc::notification("notifications/subscriptions/acknowledged", Some(Params { notifications, meta }))
+}
+
+/// The result that ends a subscription.
+pub(crate) fn subscription_ended(meta: SubscriptionMeta<'_>) -> Box<RawValue> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ended<'a> {
+        result_type: &'static str,
+        #[serde(rename = "_meta")]
+        meta: SubscriptionMeta<'a>,
+    }
+    raw(Ended { result_type: "complete", meta })
 }
 
 /// Something has changed.

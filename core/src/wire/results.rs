@@ -4,23 +4,38 @@ use std::borrow::Cow;
 
 use ::base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::value::RawValue;
+use serde_json::{Map, value::RawValue};
 
 use super::definition::raw;
 use crate::{
+    completion::Completions,
     journal::Asked,
     model::{
-        Annotations, Block, CacheHint, CacheScope, Content, PromptMessage, ResourceContents, ResourceData,
-        Role,
+        Annotations, Block, CacheHint, CacheScope, Content, Meta, PromptMessage, ResourceContents,
+        ResourceData, Role,
     },
+    output::ToolOutput,
     version::{Era, ProtocolVersion},
 };
 
-/// The `_meta` of a modern result: who answers (2026-07-28, basic/index).
-#[derive(Clone, Copy, Serialize)]
+/// The `_meta` of a result: who answers (modern era; 2026-07-28, basic/index), and what the server adds.
+#[derive(Clone, Copy)]
 pub(super) struct ResultMeta<'a> {
-    #[serde(rename = "io.modelcontextprotocol/serverInfo")]
-    server_info: &'a RawValue,
+    server_info: Option<&'a RawValue>,
+    own: Option<&'a Meta>,
+}
+
+impl Serialize for ResultMeta<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.own.into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        if let Some(server_info) = self.server_info {
+            map.serialize_entry("io.modelcontextprotocol/serverInfo", server_info)?;
+        }
+        map.end()
+    }
 }
 
 /// What a result is written for: a revision, and the server that answers.
@@ -41,7 +56,13 @@ impl<'a> For<'a> {
     }
 
     pub(super) fn meta(self) -> Option<ResultMeta<'a>> {
-        self.is_modern().then_some(ResultMeta { server_info: self.server_info })
+        self.is_modern().then_some(ResultMeta { server_info: Some(self.server_info), own: None })
+    }
+
+    /// The same, with what the server adds.
+    fn meta_with(self, own: &'a Meta) -> Option<ResultMeta<'a>> {
+        let server_info = self.is_modern().then_some(self.server_info);
+        (server_info.is_some() || !own.is_empty()).then_some(ResultMeta { server_info, own: Some(own) })
     }
 
     pub(super) fn ttl_ms(self, hint: CacheHint) -> Option<u64> {
@@ -75,30 +96,33 @@ pub(crate) struct InputRequired<'a> {
     meta: Option<ResultMeta<'a>>,
 }
 
+/// Something the client is asked: the key it answers under, the method, and its parameters.
+pub(crate) type InputRequest<'a> = (&'a str, &'a str, &'a RawValue);
+
 /// What the client is asked, by the keys it answers under.
-pub(crate) struct InputRequests<'a>(pub(crate) Vec<&'a Asked>);
+pub(crate) struct InputRequests<'a>(pub(crate) Vec<InputRequest<'a>>);
 
 impl Serialize for InputRequests<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct InputRequest<'a> {
-            method: &'static str,
+        struct Wire<'a> {
+            method: &'a str,
             params: &'a RawValue,
         }
-        let mut map = serializer.serialize_map(None)?;
-        for asked in &self.0 {
-            if let Some((method, params)) = &asked.request {
-                map.serialize_entry(&asked.key, &InputRequest { method, params })?;
-            }
-        }
-        map.end()
+        serializer.collect_map(self.0.iter().map(|(key, method, params)| (key, Wire { method, params })))
     }
 }
 
 impl<'a> InputRequired<'a> {
     pub(crate) fn new(to: For<'a>, asks: impl Iterator<Item = &'a Asked>, request_state: &'a str) -> Self {
         Self {
-            input_requests: InputRequests(asks.collect()),
+            input_requests: InputRequests(
+                asks.filter_map(|asked| {
+                    let (method, params) = asked.request.as_ref()?;
+                    Some((asked.key.as_str(), *method, &**params))
+                })
+                .collect(),
+            ),
             request_state,
             result_type: "input_required",
             meta: to.meta(),
@@ -135,13 +159,9 @@ enum Structured<'a> {
 impl<'a> CallTool<'a> {
     /// `wrapped` puts the structured value under `result`, which is how a value that is no object is carried by the
     /// revisions whose `structuredContent` must be one; later revisions carry it alike, so that a tool has one schema.
-    pub(crate) fn new(
-        to: For<'a>,
-        content: &'a [Content],
-        structured: Option<&'a RawValue>,
-        wrapped: bool,
-        is_error: bool,
-    ) -> Self {
+    pub(crate) fn new(to: For<'a>, output: &'a ToolOutput, wrapped: bool) -> Self {
+        let ToolOutput { content, structured, is_error, meta } = output;
+        let structured = structured.as_deref();
         let mut blocks: Vec<_> = content.iter().map(|content| wire_content(content, to.version)).collect();
         if let (true, Some(structured)) = (blocks.is_empty(), structured) {
             // Clients that know no structured content read the same JSON as text.
@@ -151,7 +171,13 @@ impl<'a> CallTool<'a> {
             structured.filter(|_| to.version >= ProtocolVersion::V2025_06_18).map(|value| {
                 if wrapped { Structured::Wrapped { result: value } } else { Structured::Bare(value) }
             });
-        Self { content: blocks, structured_content, is_error, result_type: to.result_type(), meta: to.meta() }
+        Self {
+            content: blocks,
+            structured_content,
+            is_error: *is_error,
+            result_type: to.result_type(),
+            meta: to.meta_with(meta),
+        }
     }
 }
 
@@ -171,13 +197,43 @@ pub(crate) struct ReadResource<'a> {
 }
 
 impl<'a> ReadResource<'a> {
-    /// What reading a resource gave; a client may not keep it, since handlers compute it per request.
-    pub(crate) fn new(to: For<'a>, contents: &'a [ResourceContents]) -> Self {
-        let hint = CacheHint { ttl_ms: 0, scope: CacheScope::Private };
+    /// What reading a resource gave, and how long a client may keep it.
+    pub(crate) fn new(to: For<'a>, contents: &'a [ResourceContents], hint: CacheHint) -> Self {
         Self {
             contents: contents.iter().map(wire_contents).collect(),
             ttl_ms: to.ttl_ms(hint),
             cache_scope: to.cache_scope(hint),
+            result_type: to.result_type(),
+            meta: to.meta(),
+        }
+    }
+}
+
+/// The result of `completion/complete`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Complete<'a> {
+    completion: WireCompletion<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'static str>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<ResultMeta<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireCompletion<'a> {
+    values: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
+    has_more: bool,
+}
+
+impl<'a> Complete<'a> {
+    pub(crate) fn new(to: For<'a>, completions: &'a Completions) -> Self {
+        let Completions { values, total, has_more } = completions;
+        Self {
+            completion: WireCompletion { values, total: *total, has_more: *has_more },
             result_type: to.result_type(),
             meta: to.meta(),
         }
@@ -251,6 +307,8 @@ struct WireContents<'a> {
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blob: Option<String>,
+    #[serde(rename = "_meta", skip_serializing_if = "Map::is_empty")]
+    meta: &'a Meta,
 }
 
 #[derive(Serialize)]
@@ -323,5 +381,6 @@ fn wire_contents(contents: &ResourceContents) -> WireContents<'_> {
         ResourceData::Text(text) => (Some(text.as_str()), None),
         ResourceData::Blob(data) => (None, Some(BASE64.encode(data))),
     };
-    WireContents { uri: &contents.uri, mime_type: contents.mime_type.as_deref(), text, blob }
+    let meta = &contents.meta;
+    WireContents { uri: &contents.uri, mime_type: contents.mime_type.as_deref(), text, blob, meta }
 }

@@ -1,0 +1,380 @@
+//! One body in, one reply out: the steps every transport shares, from the bytes of a message to those of its answer.
+
+mod dispatch;
+mod reach;
+mod sessions;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::value::RawValue;
+
+use self::sessions::NoSession;
+use crate::{
+    auth::Principal,
+    call::{self, Kept},
+    context::{Client, Context},
+    error::Error,
+    future::BoxFuture,
+    http::headers,
+    inbound::{self, Rejection, Route, Transport},
+    journal::Answer,
+    limits::BATCH_MESSAGES_MAX,
+    line::{Hears, Line},
+    platform::{LogLevel, Platform},
+    server::tables::Tables,
+    session::Session,
+    stdio::Peer,
+    version::{Era, ProtocolVersion},
+    wire::{
+        self,
+        jsonrpc::{self, Id, Inbound, Message, Messages, Outcome},
+        params::Params,
+    },
+};
+
+/// What one body is answered with.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    /// `None` where nothing is to be said, as to a notification.
+    pub(crate) body: Option<Vec<u8>>,
+    /// The id of the session that this exchange has begun.
+    pub(crate) session: Option<String>,
+}
+
+impl Reply {
+    pub(crate) fn accepted() -> Self {
+        Self { status: StatusCode::ACCEPTED, body: None, session: None }
+    }
+
+    fn json(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, body: Some(body), session: None }
+    }
+
+    pub(crate) fn failure(id: Option<Id<'_>>, Rejection { era, error }: &Rejection) -> Self {
+        let body = Some(jsonrpc::failure(id, error, *era));
+        Self { status: error.kind.status(*era), body, session: None }
+    }
+
+    /// The session is none of this server's: the client is to begin anew (2025-11-25, basic/transports).
+    fn no_session(id: Option<Id<'_>>) -> Self {
+        let error = Error::invalid_request(
+            "the session is none of this server's and this client's, or it has ended: send `initialize` again",
+        );
+        Self { status: StatusCode::NOT_FOUND, ..Self::failure(id, &Rejection { era: Era::Legacy, error }) }
+    }
+
+    /// Whether it is an answer, and not a refusal.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success() && self.body.is_some()
+    }
+}
+
+/// A call that was taken from the store, to go on with it.
+pub(crate) struct Taken {
+    pub(crate) kept: Arc<Kept>,
+    /// By which name this instance works on it.
+    pub(crate) owner: String,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) client: Client,
+    /// Whom it is done for.
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) is_task: bool,
+}
+
+/// Who is talking to what, and how.
+pub(crate) struct Exchange {
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) platform: Platform,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) headers: Arc<HeaderMap>,
+    /// The connection, where there is one that stays; otherwise this is one HTTP request.
+    pub(crate) peer: Option<Arc<Peer>>,
+    /// What the client is told beside the answer goes here; nothing is where it takes no stream.
+    pub(crate) line: Arc<Line>,
+    /// Whether anything can be told beside the answer.
+    pub(crate) takes_stream: bool,
+    /// The session that the request names; read once its era is known, since a modern request has none.
+    pub(crate) session: Option<Session>,
+    /// The call that is gone on with, where this is no request of a client's.
+    pub(crate) taken: Option<Taken>,
+}
+
+impl Exchange {
+    /// The same parties, for something else, which nobody listens to.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            tables: Arc::clone(&self.tables),
+            platform: self.platform.clone(),
+            principal: self.principal.clone(),
+            headers: Arc::default(),
+            peer: None,
+            line: Arc::new(Line::new(Hears::default())),
+            takes_stream: false,
+            session: self.session.clone(),
+            taken: None,
+        }
+    }
+
+    /// The parties of a request that is worked on, for something else, which nobody listens to.
+    pub(crate) fn behind(cx: &Context) -> Self {
+        let inner = &cx.0;
+        Self {
+            tables: Arc::clone(&inner.tables),
+            platform: inner.platform.clone(),
+            principal: inner.principal.clone(),
+            headers: Arc::default(),
+            peer: None,
+            line: Arc::new(Line::new(Hears::default())),
+            takes_stream: false,
+            session: None,
+            taken: None,
+        }
+    }
+
+    /// Goes on with the call that was taken, whose request is `body`.
+    pub(crate) fn replay<'a>(&'a self, taken: Taken, body: &'a Bytes) -> BoxFuture<'a, Reply> {
+        // Boxed, since a call that has other calls taken up would make this future contain itself.
+        Box::pin(self.go_on(taken, body))
+    }
+
+    async fn go_on(&self, taken: Taken, body: &Bytes) -> Reply {
+        let version = taken.version;
+        let exchange = Self {
+            headers: Arc::clone(&self.headers),
+            line: Arc::clone(&self.line),
+            takes_stream: self.takes_stream,
+            principal: taken.principal.clone(),
+            taken: Some(taken),
+            ..self.again()
+        };
+        // It was a request when it was kept.
+        let Ok(Inbound::One(Message::Request { id, method, params })) = jsonrpc::parse(body) else {
+            return Reply::accepted();
+        };
+        let route = Params::read(params).and_then(|params| {
+            let meta = params.meta()?.unwrap_or_default();
+            let meta = if version.era() == Era::Legacy { meta.legacy() } else { meta };
+            Ok((params, Route { version, meta }))
+        });
+        match route {
+            Ok((params, route)) => exchange.request(body, id, &method, &params, route).await,
+            Err(error) => Reply::failure(Some(id), &Rejection { era: version.era(), error }),
+        }
+    }
+
+    pub(super) fn transport(&self) -> Transport<'_> {
+        match &self.peer {
+            Some(peer) => Transport::Stdio { negotiated: peer.version() },
+            None => Transport::Http(&self.headers),
+        }
+    }
+
+    /// The reply to `body`.
+    pub(crate) async fn reply(mut self, body: Bytes) -> Reply {
+        let era = self.transport().era();
+        let unreadable = |error| Reply::failure(None, &Rejection { era, error });
+        if era == Era::Legacy {
+            match self.open_session().await {
+                Ok(Ok(())) => {}
+                // The one request that may name a session that has gone is the one that begins another.
+                Ok(Err(NoSession)) if begins_session(&body) => {}
+                Ok(Err(NoSession)) if says_it_is_modern(&body) => {}
+                Ok(Err(NoSession)) => return Reply::no_session(request_id(&body)),
+                Err(error) => return self.failed("session", request_id(&body), era, error),
+            }
+        }
+        match jsonrpc::parse(&body) {
+            Ok(Inbound::One(message)) => self.message(&body, message).await,
+            Ok(Inbound::Batch(Messages(messages))) => match self.check_batch(&messages) {
+                Ok(()) => self.batch(&body, &messages).await,
+                Err(error) => unreadable(error),
+            },
+            Err(error) => unreadable(error),
+        }
+    }
+
+    fn check_batch(&self, messages: &[&RawValue]) -> Result<(), Error> {
+        if !inbound::takes_batches(self.transport()) {
+            return Err(Error::invalid_request(
+                "only revision 2025-03-26 has batches; send one message per request",
+            ));
+        }
+        match messages.len() {
+            0 => Err(Error::invalid_request("the batch is empty")),
+            count if count > BATCH_MESSAGES_MAX => {
+                Err(Error::invalid_request(format!("the batch has more than {BATCH_MESSAGES_MAX} messages")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Answers the messages of a batch one after the other, each on its own.
+    async fn batch(&self, body: &Bytes, messages: &[&RawValue]) -> Reply {
+        let mut answers = Vec::new();
+        for raw in messages {
+            let reply = match jsonrpc::message(raw.get()) {
+                Ok(Message::Request { id, method, .. }) if method == "initialize" => {
+                    let error = Error::invalid_request("`initialize` cannot be part of a batch");
+                    Reply::failure(Some(id), &Rejection { era: Era::Legacy, error })
+                }
+                Ok(Message::Request { id, params, .. }) if wire::state::is_modern(params) => {
+                    let error =
+                        Error::invalid_request("a message of revision 2026-07-28 cannot be part of a batch");
+                    Reply::failure(Some(id), &Rejection { era: Era::Modern, error })
+                }
+                // Boxed, since a message that could be a batch would make this future contain itself.
+                Ok(message) => Box::pin(self.message(&body.slice_ref(raw.get().as_bytes()), message)).await,
+                Err(error) => Reply::failure(None, &Rejection { era: Era::Legacy, error }),
+            };
+            answers.extend(reply.body);
+        }
+        if answers.is_empty() {
+            return Reply::accepted();
+        }
+        let mut body = vec![b'['];
+        body.extend(answers.join(&b','));
+        body.push(b']');
+        Reply::json(body)
+    }
+
+    async fn message(&self, body: &Bytes, message: Message<'_>) -> Reply {
+        let (id, method, params) = match message {
+            Message::Request { id, method, params } => (id, method, params),
+            Message::Notification { method, params } => return self.notification(&method, params).await,
+            Message::Response { id, outcome } => return self.response(id, outcome).await,
+        };
+        let era = self.transport().era();
+        let params = match Params::read(params) {
+            Ok(params) => params,
+            Err(error) => return Reply::failure(Some(id), &Rejection { era, error }),
+        };
+        let mut route = match inbound::request(self.transport(), &method, &params) {
+            Ok(route) => route,
+            Err(rejection) => return Reply::failure(Some(id), &rejection),
+        };
+        if let (Era::Legacy, Some(session)) = (route.version.era(), &self.session)
+            && !self.headers.contains_key(headers::PROTOCOL_VERSION)
+        {
+            route.version = session.version;
+        }
+        self.request(body, id, &method, &params, route).await
+    }
+
+    async fn request(
+        &self,
+        body: &Bytes,
+        id: Id<'_>,
+        method: &str,
+        params: &Params<'_>,
+        route: Route<'_>,
+    ) -> Reply {
+        let era = route.version.era();
+        let mut session = None;
+        let request = self.offered(method).and_then(|()| wire::decode(era, method, params));
+        let answer = match request {
+            Ok(request) => self.dispatch(body, id, route, request, &mut session).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(Some(body)) => Reply { session, ..Reply::json(body) },
+            Ok(None) => Reply::accepted(),
+            Err(error) => match &self.taken {
+                // It came to its end before it could run, as where its tool is gone.
+                Some(taken) => {
+                    self.keep_outcome(&taken.kept, id, era, Some(Err(error))).await;
+                    Reply::accepted()
+                }
+                None => self.failed(method, Some(id), era, error),
+            },
+        }
+    }
+
+    /// The answer to a request that failed; the cause goes to the log.
+    fn failed(&self, what: &str, id: Option<Id<'_>>, era: Era, error: Error) -> Reply {
+        self.log_failure(what, &error);
+        Reply::failure(id, &Rejection { era, error })
+    }
+
+    fn log_failure(&self, what: &str, error: &Error) {
+        if let Some(cause) = &error.cause {
+            self.platform.log(LogLevel::Error, &format!("{what} failed: {cause}"));
+        }
+    }
+
+    async fn notification(&self, method: &str, params: Option<&RawValue>) -> Reply {
+        let era = match inbound::notification(self.transport()) {
+            Ok(route) => route.version.era(),
+            Err(rejection) => return Reply::failure(None, &rejection),
+        };
+        if method != "notifications/cancelled" {
+            return Reply::accepted();
+        }
+        let Some(id) = Params::read(params).ok().and_then(|params| params.request_id()) else {
+            return Reply::accepted();
+        };
+        match (&self.peer, &self.session, era) {
+            (Some(peer), ..) => peer.cancel(id),
+            // On the modern era a client cancels by going away.
+            (None, Some(session), Era::Legacy) => {
+                if let Err(error) = self.note_cancelled(session, id).await {
+                    self.platform
+                        .log(LogLevel::Error, &format!("a cancellation could not be noted: {error}"));
+                    return Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::accepted() };
+                }
+            }
+            (None, _, _) => {}
+        }
+        Reply::accepted()
+    }
+
+    async fn response(&self, id: Option<&RawValue>, outcome: Outcome<'_>) -> Reply {
+        match inbound::notification(self.transport()) {
+            Ok(route) if route.version.era() == Era::Legacy => {}
+            Ok(_) => {
+                let error =
+                    Error::invalid_request("this revision has no requests that a client could answer");
+                return Reply::failure(None, &Rejection { era: Era::Modern, error });
+            }
+            Err(rejection) => return Reply::failure(None, &rejection),
+        }
+        match (&self.peer, &self.session, id) {
+            (Some(peer), _, Some(id)) => peer.answer(id, outcome),
+            (None, Some(session), Some(id)) => {
+                let answer = match outcome {
+                    Outcome::Result(result) => Answer::Result(result.to_owned()),
+                    Outcome::Error(error) => Answer::Refusal(error.to_owned()),
+                };
+                if let Err(error) = call::answer(self, session, id, answer).await {
+                    self.platform.log(LogLevel::Error, &format!("an answer could not be kept: {error}"));
+                    return Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::accepted() };
+                }
+            }
+            _ => {}
+        }
+        Reply::accepted()
+    }
+}
+
+/// Whether this is a request for a new session.
+fn begins_session(body: &[u8]) -> bool {
+    matches!(jsonrpc::parse(body), Ok(Inbound::One(Message::Request { method, .. })) if method == "initialize")
+}
+
+/// Whether this is a message of the modern era, which has no sessions and ignores their ids.
+fn says_it_is_modern(body: &[u8]) -> bool {
+    match jsonrpc::parse(body) {
+        Ok(Inbound::One(Message::Request { params, .. })) => wire::state::is_modern(params),
+        _ => false,
+    }
+}
+
+/// The id of the request that a body is.
+fn request_id(body: &[u8]) -> Option<Id<'_>> {
+    match jsonrpc::parse(body) {
+        Ok(Inbound::One(Message::Request { id, .. })) => Some(id),
+        _ => None,
+    }
+}

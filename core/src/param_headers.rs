@@ -1,0 +1,212 @@
+//! Arguments that a client repeats in headers, so that gateways route by them (SEP-2243, `x-mcp-header`).
+
+use http::{HeaderMap, HeaderName};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    error::Error,
+    http::headers::{self, Single},
+    limits::echo,
+    wire::params::{self, Members},
+};
+
+/// The keyword of a schema that names the header.
+const KEYWORD: &str = "x-mcp-header";
+
+/// The largest integer that every client writes exactly.
+const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
+
+/// An argument that is repeated in a header.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ParamHeader {
+    /// The names that lead to it.
+    path: Vec<String>,
+    name: HeaderName,
+    /// As the definition writes it, for messages.
+    shown: String,
+}
+
+/// The headers of a tool's schema.
+///
+/// # Errors
+/// A sentence for each that clients would refuse the tool for.
+pub(crate) fn of(schema: &Value) -> Result<Vec<ParamHeader>, Vec<String>> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    if let Some(schema) = schema.as_object() {
+        search(schema, &mut Vec::new(), &mut found, &mut problems);
+    }
+    for (index, header) in found.iter().enumerate() {
+        if found.iter().take(index).any(|earlier: &ParamHeader| earlier.name == header.name) {
+            problems.push(format!(
+                "two arguments are repeated in the header {:?} (name one otherwise)",
+                header.shown
+            ));
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+fn search(
+    schema: &Map<String, Value>,
+    path: &mut Vec<String>,
+    found: &mut Vec<ParamHeader>,
+    problems: &mut Vec<String>,
+) {
+    for (keyword, value) in schema {
+        match (keyword.as_str(), value) {
+            ("properties", Value::Object(properties)) => {
+                for (name, property) in properties {
+                    let Some(property) = property.as_object() else { continue };
+                    path.push(name.clone());
+                    if let Some(header) = property.get(KEYWORD) {
+                        match declared(header, property, path) {
+                            Ok(header) => found.push(header),
+                            Err(problem) => problems.push(problem),
+                        }
+                    }
+                    search(property, path, found, problems);
+                    path.pop();
+                }
+            }
+            (KEYWORD, _) | ("default" | "examples" | "const" | "enum", _) => {}
+            // Behind a choice, a list or a reference, a header could not tell which value it repeats.
+            (_, value) if mentions(value) => problems.push(format!(
+                "`{KEYWORD}` stands below `{keyword}`, where no client can repeat it: put it on a property that only \
+                 `properties` lead to"
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn mentions(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.contains_key(KEYWORD) || members.values().any(mentions),
+        Value::Array(values) => values.iter().any(mentions),
+        _ => false,
+    }
+}
+
+fn declared(header: &Value, property: &Map<String, Value>, path: &[String]) -> Result<ParamHeader, String> {
+    let argument = path.join(".");
+    let shown = header.as_str().unwrap_or_default();
+    let name = HeaderName::try_from(format!("mcp-param-{shown}")).ok().filter(|_| !shown.is_empty());
+    let name = name.ok_or_else(|| {
+        format!("argument `{argument}`: {header} is no name of a header (a token, RFC 9110)")
+    })?;
+    let kinds = match property.get("type") {
+        Some(Value::Array(kinds)) => {
+            kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect()
+        }
+        Some(Value::String(kind)) => vec![kind.as_str()],
+        _ => Vec::new(),
+    };
+    if !matches!(kinds.as_slice(), ["string" | "integer" | "boolean"]) {
+        return Err(format!(
+            "argument `{argument}` cannot be repeated in a header: only a string, an integer or a boolean can"
+        ));
+    }
+    Ok(ParamHeader { path: path.to_vec(), name, shown: format!("Mcp-Param-{shown}") })
+}
+
+impl ParamHeader {
+    /// Checks that the header says what the arguments say.
+    ///
+    /// # Errors
+    /// `HeaderMismatch` where it is missing, says something else, or cannot be read.
+    pub(crate) fn check(&self, headers: &HeaderMap, arguments: Option<&RawValue>) -> Result<(), Error> {
+        let mut value = arguments;
+        for name in &self.path {
+            value = value.and_then(|raw| Members::read(raw.get())).and_then(|members| members.get(name));
+        }
+        let value = value.map(RawValue::get).filter(|text| *text != "null");
+        let refuse = |why: String| Err(Error::header_mismatch(format!("header `{}` {why}", self.shown)));
+        match (headers::single(headers, &self.name), value) {
+            (Single::Absent, None) => Ok(()),
+            (Single::Absent, Some(value)) => {
+                refuse(format!("is missing; the argument `{}` is {}", self.path.join("."), echo(value)))
+            }
+            (Single::Unusable, _) => refuse("stands there twice or is not readable".to_owned()),
+            (Single::Value(header), None) => {
+                refuse(format!("is {} but the argument `{}` is not there", echo(header), self.path.join(".")))
+            }
+            (Single::Value(header), Some(value)) => match says(header, value) {
+                Some(true) => Ok(()),
+                Some(false) => refuse(format!(
+                    "is {} but the argument `{}` is {}",
+                    echo(header),
+                    self.path.join("."),
+                    echo(value)
+                )),
+                None => refuse(format!("is {}, which is no base64", echo(header))),
+            },
+        }
+    }
+}
+
+/// Whether a header's value stands for an argument's; `None` where it cannot be decoded.
+fn says(header: &str, value: &str) -> Option<bool> {
+    let header = headers::decode(header)?;
+    if value.starts_with('"') {
+        let text = RawValue::from_string(value.to_owned()).ok()?;
+        return Some(params::string(&text).is_some_and(|text| text == header));
+    }
+    if matches!(value, "true" | "false") {
+        return Some(header == value);
+    }
+    // 42 and 42.0 are one number.
+    let (one, other) = (header.parse::<f64>().ok(), value.parse::<f64>().ok());
+    Some(one.zip(other).is_some_and(|(one, other)| one == other && one.abs() <= INTEGER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_clients_would_refuse_is_a_problem() {
+        let with = |property: Value| of(&json!({"type": "object", "properties": {"a": property}}));
+        assert_eq!(with(json!({"type": "string", "x-mcp-header": "Region"})).unwrap().len(), 1);
+        assert_eq!(with(json!({"type": ["integer", "null"], "x-mcp-header": "N"})).unwrap().len(), 1);
+        let inner = json!({"type": "object", "properties": {"b": {"type": "boolean", "x-mcp-header": "B"}}});
+        assert_eq!(with(inner).unwrap()[0].path, ["a", "b"]);
+        for (property, says) in [
+            (json!({"type": "number", "x-mcp-header": "N"}), "only a string, an integer or a boolean"),
+            (json!({"type": "object", "x-mcp-header": "N"}), "only a string, an integer or a boolean"),
+            (json!({"type": "string", "x-mcp-header": ""}), "is no name of a header"),
+            (json!({"type": "string", "x-mcp-header": "a b"}), "is no name of a header"),
+            (json!({"type": "string", "x-mcp-header": 7}), "is no name of a header"),
+            (json!({"type": "array", "items": {"type": "string", "x-mcp-header": "N"}}), "below `items`"),
+            (json!({"anyOf": [{"type": "string", "x-mcp-header": "N"}]}), "below `anyOf`"),
+        ] {
+            let problems = with(property.clone()).unwrap_err();
+            assert!(problems.iter().any(|problem| problem.contains(says)), "{property}: {problems:?}");
+        }
+        let twice = json!({"properties": {
+            "a": {"type": "string", "x-mcp-header": "Region"}, "b": {"type": "string", "x-mcp-header": "REGION"},
+        }});
+        assert!(of(&twice).unwrap_err()[0].contains("two arguments"));
+    }
+
+    #[test]
+    fn a_header_says_what_the_argument_says() {
+        for (header, value, expected) in [
+            ("eu", r#""eu""#, Some(true)),
+            ("EU", r#""eu""#, Some(false)),
+            ("=?base64?w7w=?=", r#""ü""#, Some(true)),
+            ("=?base64?w7w?=", r#""ü""#, None),
+            ("=?base64?w7!=?=", r#""ü""#, None),
+            ("w7w=", r#""w7w=""#, Some(true)),
+            ("42", "42", Some(true)),
+            ("42.0", "42", Some(true)),
+            ("43", "42", Some(false)),
+            ("x", "42", Some(false)),
+            ("true", "true", Some(true)),
+            ("True", "true", Some(false)),
+        ] {
+            assert_eq!(says(header, value), expected, "{header} {value}");
+        }
+    }
+}
