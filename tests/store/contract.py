@@ -1,4 +1,4 @@
-"""Does KV on workerd keep the store contract? Usage: contract.py URL STORE LABEL
+"""Does a store on workerd keep the store contract? Usage: contract.py URL STORE LABEL
 
 URL is the store Worker's list of cases, STORE what it calls the store, LABEL what cells.txt calls it. The last line
 says `N passed, N failed`.

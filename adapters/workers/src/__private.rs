@@ -1,4 +1,4 @@
-//! What `export!` expands to needs, so that a user's crate depends on nothing but this one.
+//! What `export!` and `durable_object!` expand to needs, so that a user's crate depends on nothing but this one.
 
 use std::{panic::AssertUnwindSafe, sync::LazyLock};
 
@@ -6,9 +6,14 @@ use edgemcp::{BuildError, Service};
 use worker::wasm_bindgen::JsValue;
 pub use {
     edgemcp::Server,
-    worker::{Env, js_sys, wasm_bindgen, wasm_bindgen_futures, web_sys::Request, worker_sys::Context},
+    worker::{
+        Env, js_sys, wasm_bindgen, wasm_bindgen_futures,
+        web_sys::{Request, WebSocket},
+        worker_sys::{Context, DurableObjectState},
+    },
 };
 
+pub use crate::object::{Object, enable as enable_objects};
 use crate::{event, response};
 
 /// The server of an isolate: built when the first request asks for it, since Workers refuse I/O, time and randomness

@@ -18,13 +18,17 @@ use worker::{
 };
 
 use crate::{
-    KvStore,
+    KvStore, object,
     request::{self, Unreadable},
     response,
 };
 
 /// The KV namespace that is the server's store, by the name of its binding.
 pub const STORE_BINDING: &str = "EDGEMCP_STORE";
+
+/// How long an answer's stream may be held open while there is nothing to send. Workers themselves end one only with
+/// its client's connection; a quarter of an hour is long for a person to think, and what was asked can be asked again.
+pub const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// The longest `setTimeout` takes; past it, it would fire at once.
 const TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -79,7 +83,9 @@ pub(crate) async fn answer(
 
 /// What a server may ask of Workers while it answers one event, for a Worker that calls [`Service::handle`] itself.
 ///
-/// The store is the KV namespace bound as [`STORE_BINDING`]; where there is none, every store operation says so.
+/// The store is the KV namespace bound as [`STORE_BINDING`], the strong store the Durable Objects bound as
+/// [`OBJECT_BINDING`](crate::OBJECT_BINDING) in a Worker that has [`durable_object!`](crate::durable_object). Where one
+/// is missing the other is both; with neither, every store operation says so.
 pub fn platform(env: &Env, context: &Context) -> Platform {
     // Nothing of `env` outlives the event: Workers may give a running isolate new bindings.
     let raw: &JsValue = AsRef::<worker_sys::Context>::as_ref(context).as_ref();
@@ -88,9 +94,12 @@ pub fn platform(env: &Env, context: &Context) -> Platform {
         .fetch(event.clone())
         .vars(event.clone())
         .log(event.clone())
-        .exposure(Exposure::Public);
-    if let Some(store) = KvStore::new(env, STORE_BINDING, event.clone()) {
-        builder = builder.store(Arc::new(store));
+        .exposure(Exposure::Public)
+        .hold_max(HOLD_MAX);
+    let kv = KvStore::new(env, STORE_BINDING, event.clone());
+    builder = object::equip(builder, env, &event, kv.is_some());
+    if let Some(kv) = kv {
+        builder = builder.store(Arc::new(kv));
     }
     builder.build().with_background(event)
 }

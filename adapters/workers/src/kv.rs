@@ -20,6 +20,7 @@ use futures_util::future::try_join_all;
 use worker::{Env, send::SendFuture};
 
 use self::namespace::Namespace;
+use crate::counter::count;
 
 /// The largest value Workers KV takes: 25 MiB.
 pub const VALUE_BYTES_MAX: usize = 25 << 20;
@@ -281,16 +282,12 @@ fn kv_ttl_s(ttl: Duration) -> Option<u64> {
     (ttl <= TTL_MAX).then(|| ttl.max(TTL_MIN).as_millis().div_ceil(1000) as u64)
 }
 
-fn count(value: &[u8]) -> Option<i64> {
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
 fn not_atomic(operation: &'static str) -> StoreError {
     StoreError::new(
         StoreErrorKind::Unsupported,
         operation,
-        "Workers KV has no compare-and-set (run what needs one where the store has it: DynamoDB on Lambda, SQLite \
-         natively)",
+        "Workers KV has no compare-and-set (ask the strong store instead, once `edgemcp_workers::durable_object!` and \
+         the binding `EDGEMCP_OBJECTS` make it a Durable Object)",
     )
 }
 

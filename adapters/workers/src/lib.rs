@@ -32,13 +32,47 @@
 //! GREETING = "Hello"
 //! ```
 //!
+//! # What must be seen at once and must happen once
+//!
+//! KV shows a write elsewhere up to a minute late, and has no compare-and-set. A server that needs more (answers that
+//! reach another instance, a step that runs once, a change that is told) has Durable Objects beside it, or instead of
+//! it. Their class is in this crate; a Worker exports it with [`durable_object!`]:
+//!
+//! ```
+//! # mod worker {
+//! # fn server() -> edgemcp::Server { edgemcp::Server::new("calculator", "1.0.0") }
+//! edgemcp_workers::export!(server);
+//! edgemcp_workers::durable_object!();
+//! # }
+//! ```
+//!
+//! and `wrangler.toml` binds it:
+//!
+//! ```toml
+//! [[durable_objects.bindings]]    # the server's strong store, and its store where there is no EDGEMCP_STORE
+//! name = "EDGEMCP_OBJECTS"
+//! class_name = "EdgemcpObject"
+//!
+//! [[migrations]]                  # each object keeps its entries in SQLite; the first deployment makes it so
+//! tag = "v1"
+//! new_sqlite_classes = ["EdgemcpObject"]
+//! ```
+//!
+//! [`Platform::strong_store`](edgemcp::platform::Platform::strong_store) is then a [`DurableObjectStore`]. Several
+//! Workers share one set of objects where one of them has the migration and the others add
+//! `script_name = "its-name"` to the binding; each of them has the macro.
+//!
+//! # More than a server
+//!
 //! A Worker that has a `fetch` of its own nests the server with [`fetch()`], or takes only its [`platform()`].
 //!
 //! On other targets everything here compiles, and nothing of it runs.
 
+mod counter;
 mod event;
 mod headers;
 mod kv;
+mod object;
 mod outbound;
 mod read;
 mod request;
@@ -51,8 +85,9 @@ pub mod __private;
 pub use worker;
 
 pub use self::{
-    event::{STORE_BINDING, fetch, platform},
+    event::{HOLD_MAX, STORE_BINDING, fetch, platform},
     kv::{KvStore, LIST_CALLS_MAX, VALUE_BYTES_MAX},
+    object::{DurableObjectStore, OBJECT_BINDING, OBJECT_VALUE_BYTES_MAX},
     outbound::{ANSWER_BYTES_MAX, ANSWER_TIMEOUT},
 };
 
@@ -92,6 +127,64 @@ macro_rules! export {
     ($($other:tt)*) => {
         ::core::compile_error!(
             "edgemcp_workers::export! takes the module-level function that returns the server, e.g. `pub fn server() -> Server`"
+        );
+    };
+}
+
+/// Exports the class `EdgemcpObject`, whose Durable Objects are the server's strong store, and lets
+/// [`platform`](platform()) use what `wrangler.toml` binds as [`OBJECT_BINDING`].
+///
+/// A Worker without it carries none of that code. Write it once in the crate that is the Worker, beside [`export!`] or
+/// a `fetch` of your own; the [crate's page](crate) has the lines for `wrangler.toml`. Namespaces that are bound under
+/// other names are for [`DurableObjectStore::new`].
+///
+/// It is a compile error to hand it anything.
+#[macro_export]
+macro_rules! durable_object {
+    () => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            use $crate::__private::{
+                js_sys,
+                wasm_bindgen::{self, prelude::wasm_bindgen},
+            };
+
+            #[wasm_bindgen(wasm_bindgen = wasm_bindgen, start, private)]
+            pub fn __edgemcp_objects() {
+                $crate::__private::enable_objects();
+            }
+
+            #[wasm_bindgen(wasm_bindgen = wasm_bindgen)]
+            pub struct EdgemcpObject($crate::__private::Object);
+
+            #[wasm_bindgen(wasm_bindgen = wasm_bindgen)]
+            impl EdgemcpObject {
+                #[wasm_bindgen(constructor)]
+                pub fn new(
+                    state: $crate::__private::DurableObjectState,
+                    _: $crate::__private::Env,
+                ) -> ::core::result::Result<EdgemcpObject, wasm_bindgen::JsValue> {
+                    ::core::result::Result::map($crate::__private::Object::new(state), EdgemcpObject)
+                }
+
+                pub fn fetch(&self, request: $crate::__private::Request) -> js_sys::Promise {
+                    self.0.fetch(request)
+                }
+
+                pub fn alarm(&self) -> ::core::result::Result<js_sys::Promise, wasm_bindgen::JsValue> {
+                    self.0.alarm()
+                }
+
+                #[wasm_bindgen(js_name = webSocketClose)]
+                pub fn web_socket_close(&self, socket: $crate::__private::WebSocket) {
+                    self.0.closed(&socket);
+                }
+            }
+        };
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error!(
+            "edgemcp_workers::durable_object! takes nothing: the class is called `EdgemcpObject`, and `wrangler.toml` binds it as `EDGEMCP_OBJECTS`"
         );
     };
 }

@@ -3,11 +3,12 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { createServer as createHttpServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
 
 const READY_WITHIN_MS = 600_000; // it builds the Worker first
@@ -22,10 +23,13 @@ async function freePort() {
   return port;
 }
 
-/** `wrangler dev` on the probe, once it answers; `log` is what it has printed so far. */
+/** `wrangler dev` on the probe, once it answers; `log` is what it has printed so far, `folder` where it keeps things. */
 async function wrangler(...more) {
+  return wranglerIn(await mkdtemp(join(tmpdir(), "probe-")), ...more);
+}
+
+async function wranglerIn(folder, ...more) {
   const [port, inspector] = [await freePort(), await freePort()];
-  const folder = await mkdtemp(join(tmpdir(), "probe-"));
   const origin = `http://127.0.0.1:${port}`;
   const child = spawn(
     "wrangler",
@@ -37,12 +41,16 @@ async function wrangler(...more) {
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
-  const probe = { origin, port, log: "" };
+  const probe = { origin, port, folder, log: "" };
   let ended = false;
-  child.on("exit", () => (ended = true));
+  const exited = new Promise((resolve) => child.on("exit", () => resolve((ended = true))));
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => (probe.log += piece));
-  probe.stop = async () => {
+  probe.end = async () => {
     if (!ended) process.kill(-child.pid, "SIGTERM");
+    await exited;
+  };
+  probe.stop = async () => {
+    await probe.end();
     await rm(folder, { recursive: true, force: true });
   };
   for (const start = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, 200))) {
@@ -81,6 +89,19 @@ async function eventually(status, ask) {
     if (answer.status === status) return answer;
   }
   assert.fail(`no ${status} within 10 s`);
+}
+
+/** What this crate has made in each object's database, by the name of its file; Workers and wrangler make tables too. */
+async function databases(folder) {
+  const names = await readdir(folder, { recursive: true });
+  const tables = new Map();
+  for (const name of names.filter((name) => /EdgemcpObject.*\.sqlite$/.test(name))) {
+    const database = new DatabaseSync(join(folder, name), { readOnly: true });
+    const rows = database.prepare("SELECT name FROM sqlite_master WHERE name LIKE 'entries%'").all();
+    tables.set(name, rows.map((row) => row.name));
+    database.close();
+  }
+  return tables;
 }
 
 describe("a Worker made by export!", () => {
@@ -202,6 +223,51 @@ describe("a Worker made by export!", () => {
     });
   });
 
+  test("an answer may be held open for a quarter of an hour", async () => {
+    assert.equal(await (await fetch(`${probe.origin}/hold`)).text(), "900");
+  });
+
+  describe("beside KV has Durable Objects", () => {
+    test("which are the strong store, and KV stays the store", async () => {
+      assert.equal((await fetch(`${probe.origin}/entry`, { method: "PUT", body: "in KV" })).status, 204);
+      assert.equal((await fetch(`${probe.origin}/strong`, { method: "PUT", body: "in an object" })).status, 204);
+      assert.equal(await (await fetch(`${probe.origin}/entry`)).text(), "in KV");
+      assert.equal(await (await fetch(`${probe.origin}/strong`)).text(), "in an object");
+    });
+
+    test("and one request hears of what another changes", async () => {
+      const answer = await fetch(`${probe.origin}/watch`);
+      const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      assert.equal((await lines.read()).value, "listening\n");
+      assert.equal((await fetch(`${probe.origin}/strong`, { method: "PUT", body: "changed" })).status, 204);
+      assert.equal((await lines.read()).value, "one\n");
+      await lines.cancel();
+    });
+
+    test("and what has ended is deleted, and so is the whole database once nothing is left in it", async () => {
+      const before = await databases(probe.folder);
+      assert.equal((await fetch(`${probe.origin}/ended`, { method: "PUT", body: "gone soon" })).status, 204);
+      await eventually(404, () => fetch(`${probe.origin}/ended`));
+      const after = await databases(probe.folder);
+      const [own] = [...after.keys()].filter((name) => !before.has(name));
+      assert.ok(own, "the entry has an object of its own");
+      assert.deepEqual(after.get(own), []);
+      assert.ok([...after.values()].flat().includes("entries"), "the object of the other tests keeps its table");
+    });
+
+    test("and a page of large values ends early, with the rest on the next", async () => {
+      const answer = await fetch(`${probe.origin}/large`, { method: "POST", body: "6" });
+      assert.equal(await answer.text(), "5 1", "past 8 MiB a page ends");
+    });
+
+    test("and how they fail is told apart", async () => {
+      const kind = async (way) => (await fetch(`${probe.origin}/failing?${way}`)).text();
+      assert.equal(await kind("overloaded"), "Throttled");
+      assert.equal(await kind("retryable"), "Unavailable");
+      for (const other of ["answering", "refusing", "being-kv"]) assert.equal(await kind(other), "Denied", other);
+    });
+  });
+
   describe("asks others", () => {
     let other, address;
     before(async () => {
@@ -242,6 +308,24 @@ describe("a Worker made by export!", () => {
       assert.match(named, /holds a user name/);
       assert.doesNotMatch(named, /hunter2/);
     });
+  });
+});
+
+describe("a Worker with Durable Objects and no KV", () => {
+  let probe;
+  before(
+    async () => {
+      probe = await wrangler();
+      assert.equal((await fetch(`${probe.origin}/strong`, { method: "PUT", body: "kept" })).status, 204);
+      await probe.end();
+      probe = await wranglerIn(probe.folder, "--env", "objects");
+    },
+    { timeout: 2 * READY_WITHIN_MS },
+  );
+  after(() => probe?.stop());
+
+  test("has them as its store, and what was put before it was started again is there", async () => {
+    assert.equal(await (await fetch(`${probe.origin}/entry`)).text(), "kept");
   });
 });
 

@@ -30,6 +30,8 @@ pub fn server() -> Server {
 
 #[cfg(target_arch = "wasm32")]
 edgemcp_workers::export!(server);
+#[cfg(target_arch = "wasm32")]
+edgemcp_workers::durable_object!();
 
 /// One transparent pixel.
 const DOT_PNG: &[u8] = include_bytes!("media/dot.png");

@@ -1,8 +1,8 @@
 //! Runs the store contract inside workerd, one case a request, so that a driver outside can tell what each came to.
 //!
 //! `GET /cases` answers the names of all cases. `POST /cases/NAME?store=STORE&run=RUN` runs one and answers
-//! `{"name", "store", "ok", "skipped", "detail"}`, where `store` is `kv` or `stale-kv`, and `run` (32 characters at
-//! most) keeps the entries of one run from those of another.
+//! `{"name", "store", "ok", "skipped", "detail"}`, where `store` is `kv`, `stale-kv` or `object`, and `run` (32
+//! characters at most) keeps the entries of one run from those of another.
 
 mod stale;
 
@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use edgemcp::{platform::Timestamp, store::Store};
 use edgemcp_testkit::{ManualClock, Outcome, Subject, cases};
-use edgemcp_workers::{KvStore, STORE_BINDING};
+use edgemcp_workers::{DurableObjectStore, KvStore, OBJECT_BINDING, STORE_BINDING};
 use serde_json::json;
 use worker::{Context, Date, Env, Method, Request, Response, Result, event};
+
+edgemcp_workers::durable_object!();
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
@@ -20,7 +22,7 @@ async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
     match (request.method(), path.strip_prefix("/cases")) {
         (Method::Get, Some("")) => Response::from_json(&cases().map(|case| case.name).collect::<Vec<_>>()),
         (Method::Post, Some(name)) => run(name.trim_start_matches('/'), &request, &env).await,
-        _ => Response::error("GET /cases, or POST /cases/NAME?store=kv|stale-kv&run=RUN", 404),
+        _ => Response::error("GET /cases, or POST /cases/NAME?store=kv|stale-kv|object&run=RUN", 404),
     }
 }
 
@@ -32,7 +34,7 @@ async fn run(name: &str, request: &Request, env: &Env) -> Result<Response> {
     let query =
         |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
     let (Some(store), Some(run)) = (query("store"), query("run")) else {
-        return Response::error("POST /cases/NAME needs ?store=kv|stale-kv&run=RUN", 400);
+        return Response::error("POST /cases/NAME needs ?store=kv|stale-kv|object&run=RUN", 400);
     };
 
     // At the real present, because KV counts its own TTL from there.
@@ -43,7 +45,14 @@ async fn run(name: &str, request: &Request, env: &Env) -> Result<Response> {
             let (env, settle) = stale::seen_from_far_away(env, STORE_BINDING, &clock)?;
             ("Workers KV, stale", Subject::new(open(&env, &clock)?, clock, run).settled_by(settle))
         }
-        other => return Response::error(format!("there is no store \"{other}\" (kv, stale-kv)"), 400),
+        "object" => {
+            let store = DurableObjectStore::new(env, OBJECT_BINDING, Arc::new(clock.clone()))
+                .ok_or_else(|| format!("wrangler.toml binds no Durable Objects as `{OBJECT_BINDING}`"))?;
+            ("Durable Object", Subject::new(Arc::new(store), clock, run))
+        }
+        other => {
+            return Response::error(format!("there is no store \"{other}\" (kv, stale-kv, object)"), 400);
+        }
     };
     let (ok, skipped, detail) = match case.run(&subject).await {
         Outcome::Passed => (true, false, String::new()),

@@ -1,5 +1,7 @@
 //! A server of plain routes, each of which shows one thing that the Workers adapter does.
 
+mod objects;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +9,7 @@ use edgemcp::{
     Server,
     http::{Body, BodyError},
     platform::{LogLevel, Platform},
-    store::{Consistency, Key, LIST_PAGE_MAX, Partition, StoreError},
+    store::{Consistency, Key, LIST_PAGE_MAX, Partition, Store, StoreError},
 };
 use futures_util::{future::try_join_all, stream};
 use http::{
@@ -33,11 +35,20 @@ pub fn server() -> Server {
         .route(Method::POST, "/many", put_many)
         .route(Method::GET, "/many", list_many)
         .route(Method::POST, "/later", later)
-        .route(Method::GET, "/outside", outside);
+        .route(Method::GET, "/outside", outside)
+        .route(Method::GET, "/hold", hold)
+        .route(Method::PUT, "/strong", objects::put)
+        .route(Method::GET, "/strong", objects::get)
+        .route(Method::GET, "/watch", objects::watch)
+        .route(Method::PUT, "/ended", objects::put_ended)
+        .route(Method::GET, "/ended", objects::get_ended)
+        .route(Method::POST, "/large", objects::large)
+        .route(Method::GET, "/failing", objects::failing);
     if cfg!(feature = "broken") { server.route(Method::GET, "/plain", plain) } else { server }
 }
 
 edgemcp_workers::export!(server);
+edgemcp_workers::durable_object!();
 
 async fn plain(_: Platform, request: Request<Bytes>) -> Response<Body> {
     let name = request.headers().get("x-name").map(HeaderValue::as_bytes).unwrap_or_default();
@@ -97,18 +108,31 @@ async fn random(platform: Platform, _: Request<Bytes>) -> Response<Body> {
 }
 
 async fn put(platform: Platform, request: Request<Bytes>) -> Response<Body> {
-    match write(&platform, request.into_body()).await {
+    put_into(&platform, platform.store(), key(), request.into_body()).await
+}
+
+async fn put_into(
+    platform: &Platform,
+    store: &dyn Store,
+    key: Result<Key, StoreError>,
+    value: Bytes,
+) -> Response<Body> {
+    match write(store, key, value).await {
         Ok(()) => status(StatusCode::NO_CONTENT),
-        Err(error) => refuse(&platform, &error),
+        Err(error) => refuse(platform, &error),
     }
 }
 
 async fn get(platform: Platform, _: Request<Bytes>) -> Response<Body> {
-    let read = async { platform.store().get(&key()?, Consistency::Eventual).await };
+    get_from(&platform, platform.store(), key()).await
+}
+
+async fn get_from(platform: &Platform, store: &dyn Store, key: Result<Key, StoreError>) -> Response<Body> {
+    let read = async { store.get(&key?, Consistency::Strong).await };
     match read.await {
         Ok(Some(entry)) => Response::new(Body::from(entry.value)),
         Ok(None) => status(StatusCode::NOT_FOUND),
-        Err(error) => refuse(&platform, &error),
+        Err(error) => refuse(platform, &error),
     }
 }
 
@@ -156,7 +180,7 @@ async fn later(platform: Platform, request: Request<Bytes>) -> Response<Body> {
     let Some(background) = platform.background() else { return status(StatusCode::NOT_IMPLEMENTED) };
     background.run(Box::pin(async move {
         work.sleep(PIECE_EVERY).await;
-        if let Err(error) = write(&work, body).await {
+        if let Err(error) = write(work.store(), key(), body).await {
             work.log(LogLevel::Error, &error.to_string());
         }
     }));
@@ -176,8 +200,13 @@ async fn outside(platform: Platform, request: Request<Bytes>) -> Response<Body> 
     }
 }
 
-async fn write(platform: &Platform, value: Bytes) -> Result<(), StoreError> {
-    platform.store().put(&key()?, value, Some(Duration::from_secs(600))).await
+/// How long an answer may be held open, in seconds.
+async fn hold(platform: Platform, _: Request<Bytes>) -> Response<Body> {
+    Response::new(Body::from(platform.hold_max().map_or(0, |hold| hold.as_secs()).to_string()))
+}
+
+async fn write(store: &dyn Store, key: Result<Key, StoreError>, value: Bytes) -> Result<(), StoreError> {
+    store.put(&key?, value, Some(Duration::from_secs(600))).await
 }
 
 fn key() -> Result<Key, StoreError> {

@@ -1,0 +1,5 @@
+fn server() {}
+
+edgemcp_workers::durable_object!(server);
+
+fn main() {}
