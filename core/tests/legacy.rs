@@ -427,7 +427,9 @@ fn a_call_is_asked_on_its_stream_and_goes_on_with_the_posted_answer() {
         assert!(!reading.ended);
         let accepted = session.answer(&reading.ask_id(), accept("Ada"));
         assert_eq!((accepted.status, accepted.text.as_str()), (StatusCode::ACCEPTED, ""));
-        pass(&stage, Duration::from_secs(1), || drop(reading.poll()));
+        pass(&stage, Duration::from_secs(1), || {
+            reading.poll();
+        });
         assert_eq!(reading.answer().as_deref(), Some("Hello, Ada!"), "{version} {}", reading.text);
         assert_eq!(reading.events().last().unwrap()["id"], 7);
         assert!(reading.ended);
@@ -442,7 +444,9 @@ fn the_answer_may_come_to_another_instance_and_the_first_one_counts() {
     let (b, c) = (stage.beside(server()), stage.beside(server()));
     assert_eq!(session.at(&b).answer(&reading.ask_id(), accept("Ada")).status, StatusCode::ACCEPTED);
     assert_eq!(session.at(&c).answer(&reading.ask_id(), accept("Bob")).status, StatusCode::ACCEPTED);
-    pass(&stage, Duration::from_secs(1), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(1), || {
+        reading.poll();
+    });
     assert_eq!(reading.answer().as_deref(), Some("Hello, Ada!"));
     assert_eq!(reading.events().iter().filter(|event| event["id"] == 7).count(), 1);
 }
@@ -457,11 +461,15 @@ fn several_asks_go_out_at_once_and_are_answered_one_by_one() {
     let id = |method: &str| asks.iter().find(|ask| ask["method"] == method).unwrap()["id"].as_str().unwrap();
     let said = json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "hi"}});
     session.answer(id("sampling/createMessage"), said);
-    pass(&stage, Duration::from_secs(2), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(2), || {
+        reading.poll();
+    });
     assert!(!reading.ended);
     assert_eq!(reading.asks().len(), 2, "nothing is asked twice");
     session.answer(id("elicitation/create"), accept("Ada"));
-    pass(&stage, Duration::from_secs(2), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(2), || {
+        reading.poll();
+    });
     assert_eq!(reading.answer().as_deref(), Some("Ada hi"));
 }
 
@@ -473,19 +481,25 @@ fn a_client_can_refuse_and_a_person_can_decline() {
     let refusal =
         json!({"jsonrpc": "2.0", "id": reading.ask_id(), "error": {"code": -1, "message": "not now"}});
     assert_eq!(session.post(&refusal).status, StatusCode::ACCEPTED);
-    pass(&stage, Duration::from_secs(1), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(1), || {
+        reading.poll();
+    });
     assert_eq!(reading.answer().as_deref(), Some("refused: -1 not now"));
     for (action, says) in
         [("decline", "the user declined to answer"), ("cancel", "the user dismissed the question")]
     {
         let mut reading = session.call("lenient");
         session.answer(&reading.ask_id(), json!({"action": action}));
-        pass(&stage, Duration::from_secs(1), || drop(reading.poll()));
+        pass(&stage, Duration::from_secs(1), || {
+            reading.poll();
+        });
         assert_eq!(reading.answer().as_deref(), Some(says));
     }
     let mut reading = session.call("greet");
     session.answer(&reading.ask_id(), json!({"action": "accept", "content": {"name": 7}}));
-    pass(&stage, Duration::from_secs(1), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(1), || {
+        reading.poll();
+    });
     let error = &reading.events().pop().unwrap()["error"];
     assert_eq!(error["code"], -32602);
     assert!(error["message"].as_str().unwrap().contains("invalid argument `name`"), "{error}");
@@ -505,10 +519,14 @@ fn an_answer_to_no_ask_or_of_another_session_changes_nothing() {
     }
     let odd = json!({"jsonrpc": "2.0", "id": 5, "result": {}});
     assert_eq!(session.post(&odd).status, StatusCode::ACCEPTED);
-    pass(&stage, Duration::from_secs(2), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(2), || {
+        reading.poll();
+    });
     assert!(!reading.ended);
     session.answer(&id, accept("Ada"));
-    pass(&stage, Duration::from_secs(1), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(1), || {
+        reading.poll();
+    });
     assert_eq!(reading.answer().as_deref(), Some("Hello, Ada!"));
 }
 
@@ -524,9 +542,13 @@ fn an_instance_that_dies_between_ask_and_answer_is_taken_over_once_its_lease_is_
     session.at(&b).answer(&id, accept("Ada"));
     let mut resumed = session.at(&b).resume(&last);
     assert!(resumed.text.starts_with(&format!("id: {last}\nretry: ")), "{}", resumed.text);
-    pass(&stage, Duration::from_secs(10), || drop(resumed.poll()));
+    pass(&stage, Duration::from_secs(10), || {
+        resumed.poll();
+    });
     assert!(resumed.answer().is_none(), "the lease is not over yet");
-    pass(&stage, Duration::from_secs(6), || drop(resumed.poll()));
+    pass(&stage, Duration::from_secs(6), || {
+        resumed.poll();
+    });
     assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
     assert!(resumed.ended);
     assert!(resumed.asks().is_empty(), "what was sent before is not sent again");
@@ -570,7 +592,9 @@ fn a_stream_is_closed_when_a_person_thinks_for_longer_than_the_platform_holds_it
     let (stage, behind) = stage();
     let session = Session::begin(&stage);
     let mut reading = session.call("greet");
-    pass(&stage, Duration::from_secs(61), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
     assert!(reading.ended && reading.answer().is_none());
     // The posted answer has the call gone on with, though nobody is there to hear it.
     session.answer(&reading.ask_id(), accept("Ada"));
@@ -607,7 +631,9 @@ fn exactly_one_of_several_who_come_back_runs_the_handler() {
         Stage::built(counting(), Settings::default(), |builder| builder.hold_max(Duration::from_secs(10)));
     let session = Session::begin(&stage);
     let mut reading = session.call("greet");
-    pass(&stage, Duration::from_secs(11), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(11), || {
+        reading.poll();
+    });
     assert!(reading.ended);
     session.answer(&reading.ask_id(), accept("Ada"));
     let others: Vec<_> = (0..3).map(|_| stage.beside(counting())).collect();
@@ -645,7 +671,9 @@ fn a_handler_closes_its_stream_and_its_client_comes_back_for_the_answer() {
     let reading = session.call("leave");
     assert!(reading.ended && reading.answer().is_none());
     let mut resumed = session.resume(&reading.last_id());
-    pass(&stage, Duration::from_secs(6), || drop(resumed.poll()));
+    pass(&stage, Duration::from_secs(6), || {
+        resumed.poll();
+    });
     assert_eq!(resumed.answer().as_deref(), Some("came back"));
 }
 
@@ -664,7 +692,9 @@ fn a_client_that_goes_away_has_not_cancelled_and_one_that_says_so_has() {
     let cancelled =
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
     assert_eq!(session.at(&other).post(&cancelled).status, StatusCode::ACCEPTED);
-    pass(&stage, Duration::from_secs(3), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(3), || {
+        reading.poll();
+    });
     assert!(
         reading.ended && reading.events().is_empty(),
         "a cancelled request has no answer: {}",
@@ -674,7 +704,9 @@ fn a_client_that_goes_away_has_not_cancelled_and_one_that_says_so_has() {
     let mut asking = session.call("greet");
     let id = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 8}});
     session.post(&id);
-    pass(&stage, Duration::from_secs(3), || drop(asking.poll()));
+    pass(&stage, Duration::from_secs(3), || {
+        asking.poll();
+    });
     assert!(asking.ended, "7 was cancelled before, and stays so");
 }
 
@@ -833,7 +865,9 @@ fn a_store_that_fails_in_the_middle_ends_the_call_with_an_error_and_says_nothing
     broken.store(true, Ordering::Relaxed);
     let answer = session.answer(&reading.ask_id(), accept("Ada"));
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "the client must know that it was not kept");
-    pass(&stage, Duration::from_secs(10), || drop(reading.poll()));
+    pass(&stage, Duration::from_secs(10), || {
+        reading.poll();
+    });
     assert!(reading.ended, "it does not hang");
     let error = &reading.events().pop().unwrap()["error"];
     assert_eq!(error["code"], -32603);

@@ -153,16 +153,17 @@ pub trait Named {
 macro_rules! tuples {
     ($(($($question:ident)*) $last:ident,)*) => {
         $(
+            #[allow(non_snake_case, reason = "a variable for each type")]
             impl<$($question,)* $last> Append<$last> for ($($question,)*) {
                 type Appended = ($($question,)* $last,);
 
-                #[allow(non_snake_case, reason = "a variable for each type")]
                 fn append(self, question: $last) -> Self::Appended {
                     let ($($question,)*) = self;
                     ($($question,)* question,)
                 }
             }
 
+            #[allow(non_snake_case, reason = "a variable for each type")]
             impl<$($question: Question,)* $last: Question + Named> Together for ($($question,)* $last,) {
                 type Answers = ($($question::Output,)* $last::Output,);
 

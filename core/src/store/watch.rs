@@ -94,10 +94,11 @@ impl fmt::Debug for Watchers {
 impl Channel {
     fn add(&self, item: String) {
         let mut state = lock(&self.state);
-        if state.changed.len() < WATCH_ITEMS_MAX {
-            state.changed.insert(item);
-        } else {
+        // Once something is missed the watch only ends: its holder must look again, however much changes meanwhile.
+        if state.ended || state.changed.len() >= WATCH_ITEMS_MAX {
             state.ended = true;
+        } else {
+            state.changed.insert(item);
         }
         state.wake();
     }
@@ -162,6 +163,8 @@ mod tests {
         }
         for item in 0..WATCH_ITEMS_MAX {
             assert_eq!(next(&mut watch), Poll::Ready(Some(format!("{item:06}"))));
+            // However much changes meanwhile, it ends.
+            watchers.tell(&partition.item("later").unwrap());
         }
         assert_eq!(next(&mut watch), Poll::Ready(None));
     }
