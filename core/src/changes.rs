@@ -121,7 +121,8 @@ pub(crate) async fn listen(
     let (tables, platform) = (&exchange.tables, &exchange.platform);
     let able = exchange.abilities(Era::Modern);
     let offers = tables.offers;
-    if !able.changes || !(offers.list_changed || offers.subscribe || offers.tasks) {
+    let tells_of_tasks = offers.tasks && able.tasks;
+    if !able.changes || !(offers.list_changed || offers.subscribe || tells_of_tasks) {
         return Err(Error::method_not_found(
             "this server has nothing to listen to here; its lists say how long they are good (`ttlMs`)",
         ));
@@ -147,7 +148,7 @@ pub(crate) async fn listen(
     // What is watched before it is acknowledged is not missed after.
     let changes = store.watch(&partition(tables)?).await?;
     sources.push(Box::pin(changes.map(Source::Change).chain(stream::once(async { Source::Lost }))));
-    let tasks = listened.tasks.into_iter().filter(|_| declares_tasks && able.tasks && offers.tasks);
+    let tasks = listened.tasks.into_iter().filter(|_| declares_tasks && tells_of_tasks);
     for task in tasks.take(TASKS_WATCHED_MAX) {
         let Some(partition) = task::partition(exchange, &task).await else { continue };
         let number = honoured.tasks.len();

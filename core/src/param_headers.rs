@@ -6,7 +6,7 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::{
     error::Error,
     http::headers::{self, Single},
-    limits::echo,
+    limits::{cut, echo},
     wire::params::{self, Members},
 };
 
@@ -124,7 +124,7 @@ impl ParamHeader {
         match (headers::single(headers, &self.name), value) {
             (Single::Absent, None) => Ok(()),
             (Single::Absent, Some(value)) => {
-                refuse(format!("is missing; the argument `{}` is {}", self.path.join("."), echo(value)))
+                refuse(format!("is missing; the argument `{}` is {}", self.path.join("."), cut(value)))
             }
             (Single::Unusable, _) => refuse("stands there twice or is not readable".to_owned()),
             (Single::Value(header), None) => {
@@ -136,7 +136,7 @@ impl ParamHeader {
                     "is {} but the argument `{}` is {}",
                     echo(header),
                     self.path.join("."),
-                    echo(value)
+                    cut(value)
                 )),
                 None => refuse(format!("is {}, which is no base64", echo(header))),
             },

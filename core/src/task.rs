@@ -182,7 +182,8 @@ pub(crate) async fn run_all(exchange: &Exchange) -> Result<usize, Error> {
     loop {
         let page = store.list(&partition, after.as_deref(), LIST_PAGE_MAX).await?;
         for (id, _) in page.entries {
-            if call::run(exchange, &id).await?.is_here() {
+            // Each on a line of its own: what ends one must not end the next.
+            if call::run(&exchange.again(), &id).await?.is_here() {
                 count += 1;
             }
         }

@@ -5,9 +5,8 @@
 mod common;
 
 use std::{
-    pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context as Task, Poll, Waker},
@@ -15,14 +14,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::{Answer, Settings, Stage, events};
+use common::{
+    Answer, Settings, Stage,
+    live::{Behind, LATEST, Session, accept, call, capabilities, initialize, pass},
+};
 use edgemcp::{
     AskError, LoggingLevel, Progress, ProtocolVersion, Server, Sessions,
     auth::{Principal, StaticTokens},
     future::BoxFuture,
-    http::Body,
     limits::SESSION_ID_BYTES_MAX,
-    platform::Background,
     prelude::*,
     stdio::Connection,
     store::{
@@ -31,11 +31,8 @@ use edgemcp::{
     },
 };
 use futures_util::StreamExt;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body as _;
+use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-
-const LATEST: ProtocolVersion = ProtocolVersion::V2025_11_25;
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Name {
@@ -85,196 +82,6 @@ fn server() -> Server {
         }))
 }
 
-/// Work that goes on after the answer, until the test ends it.
-#[derive(Clone, Default)]
-struct Behind(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
-
-impl Background for Behind {
-    fn run(&self, work: BoxFuture<'static, ()>) {
-        self.0.lock().unwrap().push(work);
-    }
-}
-
-impl Behind {
-    /// Goes on with all of it as far as it goes now.
-    fn poll(&self) {
-        let works = std::mem::take(&mut *self.0.lock().unwrap());
-        for mut work in works {
-            if work.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_pending() {
-                self.0.lock().unwrap().push(work);
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
-    }
-}
-
-/// One client in its session.
-struct Session<'a> {
-    stage: &'a Stage,
-    id: String,
-    version: ProtocolVersion,
-    token: Option<&'static str>,
-}
-
-fn capabilities() -> Value {
-    json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}})
-}
-
-fn initialize(version: ProtocolVersion, capabilities: &Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-        "protocolVersion": version.as_str(),
-        "capabilities": capabilities,
-        "clientInfo": {"name": "c", "version": "9"},
-    }})
-}
-
-impl<'a> Session<'a> {
-    fn begin(stage: &'a Stage) -> Self {
-        Self::of(stage, LATEST, &capabilities(), None)
-    }
-
-    fn of(
-        stage: &'a Stage,
-        version: ProtocolVersion,
-        capabilities: &Value,
-        token: Option<&'static str>,
-    ) -> Self {
-        let bearer = token.map(|token| format!("Bearer {token}"));
-        let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
-        let answer = stage.post(initialize(version, capabilities).to_string(), &headers);
-        let id = answer.header("mcp-session-id").expect("there is a session").to_owned();
-        Self { stage, id, version, token }
-    }
-
-    /// The same session, on another instance.
-    fn at(&self, stage: &'a Stage) -> Self {
-        Session { stage, id: self.id.clone(), ..*self }
-    }
-
-    fn request(&self, method: Method, body: String, more: &[(&str, &str)]) -> Request<Bytes> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri("/mcp")
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-session-id", &self.id)
-            .header("mcp-protocol-version", self.version.as_str());
-        if let Some(token) = self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        for (name, value) in more {
-            request = request.header(*name, *value);
-        }
-        request.body(body.into()).unwrap()
-    }
-
-    fn post(&self, message: &Value) -> Answer {
-        Answer::new(self.stage.send(self.request(Method::POST, message.to_string(), &[])))
-    }
-
-    /// Calls a tool, and reads what comes.
-    fn call(&self, name: &str) -> Reading {
-        Reading::of(self.stage, self.request(Method::POST, call(name).to_string(), &[]))
-    }
-
-    /// Comes back to a stream.
-    fn resume(&self, last: &str) -> Reading {
-        Reading::of(self.stage, self.request(Method::GET, String::new(), &[("last-event-id", last)]))
-    }
-
-    fn answer(&self, id: &str, result: Value) -> Answer {
-        self.post(&json!({"jsonrpc": "2.0", "id": id, "result": result}))
-    }
-}
-
-fn call(name: &str) -> Value {
-    json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {
-        "name": name, "_meta": {"progressToken": "p"},
-    }})
-}
-
-fn accept(name: &str) -> Value {
-    json!({"action": "accept", "content": {"name": name}})
-}
-
-/// A request under way, read as far as it goes.
-struct Reading {
-    answering: Option<BoxFuture<'static, Response<Body>>>,
-    response: Option<Response<Body>>,
-    text: String,
-    ended: bool,
-}
-
-impl Reading {
-    fn of(stage: &Stage, request: Request<Bytes>) -> Self {
-        let (service, platform) = (stage.service.clone(), stage.platform.clone());
-        let answering = Box::pin(async move { service.handle(&platform, request).await });
-        let mut reading =
-            Self { answering: Some(answering), response: None, text: String::new(), ended: false };
-        reading.poll();
-        reading
-    }
-
-    /// Reads what is there now.
-    fn poll(&mut self) -> &mut Self {
-        let mut task = Task::from_waker(Waker::noop());
-        if let Some(answering) = &mut self.answering
-            && let Poll::Ready(response) = answering.as_mut().poll(&mut task)
-        {
-            self.answering = None;
-            self.response = Some(response);
-        }
-        while let Some(response) = self.response.as_mut().filter(|_| !self.ended) {
-            match Pin::new(response.body_mut()).poll_frame(&mut task) {
-                Poll::Ready(Some(frame)) => {
-                    let data = frame.unwrap().into_data().unwrap();
-                    self.text.push_str(std::str::from_utf8(&data).unwrap());
-                }
-                Poll::Ready(None) => self.ended = true,
-                Poll::Pending => break,
-            }
-        }
-        self
-    }
-
-    fn status(&self) -> StatusCode {
-        self.response.as_ref().unwrap().status()
-    }
-
-    fn events(&self) -> Vec<Value> {
-        events(&self.text)
-    }
-
-    /// The requests that the server makes on the stream.
-    fn asks(&self) -> Vec<Value> {
-        self.events()
-            .into_iter()
-            .filter(|event| event.get("method").is_some() && event.get("id").is_some())
-            .collect()
-    }
-
-    fn ask_id(&self) -> String {
-        self.asks().first().unwrap_or_else(|| panic!("nothing is asked: {}", self.text))["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    /// The id of the last event.
-    fn last_id(&self) -> String {
-        self.text.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned()
-    }
-
-    /// The text of the answer.
-    fn answer(&self) -> Option<String> {
-        let answer = self.events().into_iter().find(|event| event["id"] == 7)?;
-        Some(answer["result"]["content"][0]["text"].as_str().unwrap_or_default().to_owned())
-    }
-}
-
 /// A platform that holds a stream for a minute, and works behind an answer.
 fn stage() -> (Stage, Behind) {
     let behind = Behind::default();
@@ -287,15 +94,6 @@ fn stage() -> (Stage, Behind) {
 /// A platform that sends answers in one piece, and does nothing behind them.
 fn one_piece() -> Stage {
     Stage::new(server())
-}
-
-/// Moves the clock in small steps, so that what waits looks after each of them.
-fn pass(stage: &Stage, time: Duration, mut poll: impl FnMut()) {
-    let step = Duration::from_millis(100);
-    for _ in 0..time.as_millis() / step.as_millis() {
-        stage.clock.advance(step);
-        poll();
-    }
 }
 
 #[test]

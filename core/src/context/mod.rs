@@ -21,7 +21,7 @@ use crate::{
     auth::Principal,
     call::Kept,
     changes,
-    error::Error,
+    error::{Error, ToolError},
     line::{Line, Want},
     model::{Ask, Change, SamplingMessage},
     platform::{Platform, Timestamp},
@@ -335,7 +335,7 @@ impl Context {
     /// #[tool]
     /// async fn rename(cx: &Context, name: String) -> Result<(), ToolError> {
     ///     // … keep the name, then:
-    ///     Ok(cx.changed(Change::Resource("team://name".into())).await?)
+    ///     cx.changed(Change::Resource("team://name".into())).await
     /// }
     /// # let _ = rename::tool();
     /// ```
@@ -344,8 +344,9 @@ impl Context {
     /// Where the server does not offer to tell ([`Server::list_changed`](crate::Server::list_changed),
     /// [`Server::resource_subscriptions`](crate::Server::resource_subscriptions)), and where the store fails. Where the
     /// platform cannot tell anybody, nothing happens.
-    pub async fn changed(&self, change: Change) -> Result<(), Error> {
-        changes::publish(&self.0.tables, &self.0.platform, &change).await
+    pub async fn changed(&self, change: Change) -> Result<(), ToolError> {
+        let published = changes::publish(&self.0.tables, &self.0.platform, &change).await;
+        published.map_err(|error| ToolError::masked(error.to_string()))
     }
 
     /// Resolves once nobody waits for the answer any more: the client has gone (modern era), or said that the request is
