@@ -35,6 +35,7 @@ mod exchange;
 mod finite;
 mod flow;
 pub mod future;
+mod handle;
 pub mod http;
 mod inbound;
 mod journal;
@@ -68,8 +69,9 @@ pub use self::{
     ask::{AskError, Asks, Elicit, ElicitUrl, Question, Roots, Sample},
     base64::Base64,
     completion::{Completion, Completions, IntoCompletion, IntoCompletions},
-    context::{Context, TraceContext},
+    context::{Context, SESSION_VALUE_TTL, SessionState, TraceContext},
     error::{Error, ErrorKind, ToolError},
+    handle::{HANDLE_TTL, Handle},
     model::{
         Annotations, CacheHint, Change, Content, Icon, LoggingLevel, ModelPreferences, Progress,
         PromptMessage, ResourceContents, ResourceLink, Role, Root, Sampled, SamplingContent, SamplingMessage,

@@ -30,6 +30,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 1000;
 pub use crate::{
     changes::{LISTEN_MAX, TASKS_WATCHED_MAX},
     completion::COMPLETION_VALUES_MAX,
+    context::SESSION_VALUE_BYTES_MAX,
+    handle::HANDLE_BYTES_MAX,
     journal::{ASKS_MAX, STEPS_MAX},
     line::SAID_WAITING_MAX,
     seal::{SEAL_KEY_BYTES_MIN, SEAL_KEYS_MAX},

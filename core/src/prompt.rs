@@ -11,6 +11,7 @@ use crate::{
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
+    handle,
     model::{Icon, Meta, PromptArgument, PromptDefinition, PromptMessage, Text},
     output::IntoPromptOutput,
 };
@@ -76,7 +77,8 @@ impl Prompt {
             problems,
             constraints,
             get: Box::new(move |cx, pairs, constraints| {
-                let answer = handler(cx, arguments::from_strings(pairs, constraints)?);
+                let arguments = handle::reading(&cx, || arguments::from_strings(pairs, constraints))?;
+                let answer = handler(cx, arguments);
                 Ok(Box::pin(async move { answer.await.into_prompt_output() }))
             }),
         }

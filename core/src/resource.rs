@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
+    handle,
     model::{Annotations, CacheHint, Icon, Meta, ResourceContents, ResourceDefinition, Text},
     output::IntoResourceOutput,
     uri::UriTemplate,
@@ -101,7 +102,8 @@ impl Resource {
             problems,
             constraints,
             read: Box::new(move |cx, values, constraints| {
-                let answer = handler(cx, arguments::from_strings(values, constraints)?);
+                let arguments = handle::reading(&cx, || arguments::from_strings(values, constraints))?;
+                let answer = handler(cx, arguments);
                 Ok(Box::pin(async move { answer.await.into_resource_output() }))
             }),
         }

@@ -24,6 +24,7 @@ use crate::{
     line::{Hears, Line},
     model::LoggingLevel,
     platform::Platform,
+    seal::random_id,
     service::Service,
     version::{Era, ProtocolVersion},
     wire::jsonrpc::{self, Id, Outcome},
@@ -111,6 +112,7 @@ pub(crate) struct Peer(Mutex<State>);
 
 #[derive(Default)]
 struct State {
+    id: Option<String>,
     version: Option<ProtocolVersion>,
     client: Client,
     level: Option<LoggingLevel>,
@@ -154,6 +156,15 @@ impl Peer {
 
     pub(crate) fn set_level(&self, level: LoggingLevel) {
         self.lock().level = Some(level);
+    }
+
+    /// What tells this connection from others; nothing does where the platform has no randomness.
+    pub(crate) fn id(&self, platform: &Platform) -> Option<String> {
+        let mut state = self.lock();
+        if state.id.is_none() {
+            state.id = random_id(platform.random()).ok();
+        }
+        state.id.clone()
     }
 
     /// Whether there was a handshake, which only the legacy era has.

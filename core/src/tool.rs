@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     error::ToolError,
     future::{BoxFuture, MaybeSend},
+    handle,
     model::{Icon, Meta, Text, ToolDefinition, ToolHints},
     output::{self, IntoToolOutput, ToolOutput},
     param_headers::{self, ParamHeader},
@@ -81,7 +82,7 @@ impl Tool {
             Constraints::default()
         });
         let call = Box::new(move |cx, raw: Option<&RawValue>, constraints: &Constraints| -> Calling {
-            let arguments = arguments::from_json(raw, constraints)?;
+            let arguments = handle::reading(&cx, || arguments::from_json(raw, constraints))?;
             let answer = handler(cx, arguments);
             Ok(Box::pin(async move { answer.await.into_tool_output() }))
         });

@@ -1,6 +1,7 @@
 //! What a handler knows about the request it serves, and what it can reach from there.
 
 mod say;
+mod session;
 mod step;
 
 use std::{
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+pub use self::session::{SESSION_VALUE_BYTES_MAX, SESSION_VALUE_TTL, SessionState};
 use crate::{
     ask::{AskError, Asks, Elicit, ElicitUrl, Reach, Roots, Sample},
     auth::Principal,
@@ -66,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) reach: Reach,
     /// The whole request, in its bytes.
     pub(crate) message: Bytes,
+    /// What tells the connection of the client from others, where there is one that stays.
+    pub(crate) connection: Option<String>,
     /// The session of the legacy era, where there is one.
     pub(crate) session: Option<Session>,
     /// The call in the store, once it outlives this request.

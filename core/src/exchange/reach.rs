@@ -68,6 +68,7 @@ impl Exchange {
             line: Arc::clone(&self.line),
             reach,
             message: body.clone(),
+            connection: self.peer.as_ref().and_then(|peer| peer.id(&self.platform)),
             session: self.session.clone().filter(|_| era == Era::Legacy),
             kept,
             is_task: self.taken.as_ref().is_some_and(|taken| taken.is_task),
