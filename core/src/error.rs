@@ -220,6 +220,13 @@ impl<E: std::error::Error> From<E> for ToolError {
     }
 }
 
+/// A tool that fails so fails for the client's program, and not for the model: the request is answered with the error.
+impl From<Error> for ToolError {
+    fn from(error: Error) -> Self {
+        Self::protocol(error)
+    }
+}
+
 /// A step of a prompt or a resource fails as a tool does.
 impl From<ToolError> for Error {
     fn from(error: ToolError) -> Self {

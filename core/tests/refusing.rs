@@ -89,7 +89,10 @@ fn a_kind_the_server_has_nothing_of_has_no_methods() {
             assert!(answer.message().contains("this server has no"), "{}", answer.message());
         }
     }
-    assert_eq!(stage.modern("server/discover", json!({})).json["result"]["capabilities"], json!({}));
+    assert_eq!(
+        stage.modern("server/discover", json!({})).json["result"]["capabilities"],
+        json!({"logging": {}})
+    );
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn wrong_values_in_prompts_and_uris_are_for_the_client() {
         "could leave",
     );
     fails("resources/read", json!({}), (-32602, 200), (-32602, 400), "must have `uri`");
-    fails("tools/list", json!({"cursor": "x"}), (-32602, 200), (-32602, 400), "not issued by this server");
+    fails("tools/list", json!({"cursor": "x"}), (-32602, 200), (-32602, 400), "is none of this list");
 }
 
 #[test]
@@ -650,7 +653,7 @@ fn a_preflight_says_what_a_page_may_send() {
     ];
     let answer = ask(&stage, Method::OPTIONS, &headers, "");
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
-    assert_eq!(answer.header("access-control-allow-methods"), Some("POST, OPTIONS"));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, DELETE, OPTIONS"));
     let allowed = answer.header("access-control-allow-headers").unwrap();
     for name in [
         "authorization",

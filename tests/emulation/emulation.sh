@@ -7,6 +7,8 @@ target=$(basename "$0")
 # shellcheck source=../../deploy/toolchain/env.sh
 . "$root/deploy/toolchain/env.sh"
 export CARGO_TERM_COLOR=never CI=1 NO_COLOR=1
+# What seals sessions and states: one key for all instances of all targets, which protects nothing.
+export EDGEMCP_SEAL_KEYS=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
 
 if [ $# -ne 1 ] || { [ ! -d "$root/examples/$1" ] && [ "$target $1" != "workers store-worker" ]; }; then
   echo "usage: tests/emulation/$target EXAMPLE    (a folder of examples/: $(cd "$root/examples" && echo *))" >&2

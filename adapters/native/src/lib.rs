@@ -19,8 +19,8 @@ pub use self::{
     http::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX, serve_http},
     nest::{Answer, BODY_TIME_MAX, McpService},
     platform::{
-        EnvVars, FETCH_BYTES_MAX, FETCH_TIME_MAX, HttpFetch, LogFilter, LogFilterError, NativePlatform,
-        NativePlatformBuilder, OsRandom, StderrLog, SystemClock, TokioBackground,
+        EnvVars, FETCH_BYTES_MAX, FETCH_TIME_MAX, HOLD_MAX, HttpFetch, LogFilter, LogFilterError,
+        NativePlatform, NativePlatformBuilder, OsRandom, SealKey, StderrLog, SystemClock, TokioBackground,
     },
     run::run,
     stdio::{STDIO_REQUESTS_MAX, STDIO_STOP_TIME_MAX, serve_stdio},

@@ -21,10 +21,10 @@ use crate::{
     http::{STOP_TIME_MAX, listen, serve_http},
     nest::McpService,
     options::{Command, Options, StorePlace, Transport, help},
-    platform::{EnvVars, NativePlatform, StderrLog, SystemClock, TokioBackground},
+    platform::{EnvVars, NativePlatform, SealKey, StderrLog, SystemClock, TokioBackground},
     signals::Signals,
     stdio::serve_stdio,
-    store::SqliteStore,
+    store::{SqliteStore, store_path},
 };
 
 /// The exit code of a server that could not start, or lost its client.
@@ -88,6 +88,7 @@ async fn serve(service: Arc<Service>, options: Options) -> Result<ExitCode, Stri
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let platform = NativePlatform::builder(service.name())
         .clock(clock.clone())
+        .seal_key(seal_key(&options.store, service.name()))
         .store(store(options.store, service.name(), &clock))
         .log(Arc::new(StderrLog::from_vars(&EnvVars, clock)))
         .background(Arc::new(background.clone()));
@@ -194,6 +195,17 @@ fn store(place: StorePlace, name: &str, clock: &Arc<dyn Clock>) -> Arc<dyn Store
         StorePlace::Default => Arc::new(SqliteStore::open_default(name, clock.clone())),
         StorePlace::Memory => Arc::new(MemoryStore::new(clock.clone())),
         StorePlace::File(path) => Arc::new(SqliteStore::open(path, clock.clone())),
+    }
+}
+
+/// Beside the store, so that what outlives the process together is moved and deleted together.
+fn seal_key(place: &StorePlace, name: &str) -> SealKey {
+    match place {
+        StorePlace::Default => {
+            store_path(name).map_or(SealKey::Memory, |path| SealKey::File(path.with_file_name("seal.key")))
+        }
+        StorePlace::Memory => SealKey::Memory,
+        StorePlace::File(path) => SealKey::File(path.with_extension("seal.key")),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::http::STOP_TIME_MAX;
 
@@ -58,6 +59,15 @@ pub async fn serve_stdio(
     let line_bytes_max = service.body_bytes_max();
     let connection = Arc::new(Connection::new(service, platform.clone()));
     let (answers, waiting) = mpsc::channel(ANSWERS_WAITING_MAX);
+    let told = answers.clone();
+    let mut notices = connection.notices();
+    let telling = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(notice) = notices.next().await {
+            if told.send(notice).await.is_err() {
+                break;
+            }
+        }
+    }));
     let mut reading = pin!(read(input, line_bytes_max, connection, platform, answers, stop));
     // The writer ends once every answer's sender is gone, and at once where nobody reads any more.
     let mut writing = pin!(write(output, waiting));
@@ -65,6 +75,8 @@ pub async fn serve_stdio(
         read = &mut reading => read,
         written = &mut writing => return written,
     };
+    // The writer waits for this sender too.
+    drop(telling);
     let written = tokio::time::timeout(STOP_TIME_MAX, writing).await;
     read.and(written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
 }

@@ -69,10 +69,8 @@ pub fn answer(
             Ok(service) => event::answer(service, &request, &env, &context).await,
             Err(error) => {
                 worker::web_sys::console::error_1(&format!("the server is not built:\n{error}").into());
-                response::to_worker(response::text(
-                    http::StatusCode::INTERNAL_SERVER_ERROR,
-                    "the definition of this server is wrong; the Worker's log lists what is (`wrangler tail`)\n",
-                ))
+                let what = "the definition of this server is wrong; the Worker's log lists what is (`wrangler tail`)\n";
+                response::to_worker(response::text(http::StatusCode::INTERNAL_SERVER_ERROR, what), None)
             }
         };
         worker::web_sys::Response::from(response).into()

@@ -1,19 +1,21 @@
 //! Answers one `fetch` event: the request in, the server's answer out, and what the server may ask of the platform.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use edgemcp::{
     Service,
     future::BoxFuture,
     platform::{Background, Clock, Exposure, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
 };
+use futures_util::future::{Either, select};
 use http::StatusCode;
 use worker::{
     Context, Delay, Env,
-    js_sys::{Date, JSON, Reflect},
+    js_sys::{Date, JSON, Promise, Reflect},
     send::SendFuture,
     wasm_bindgen::{JsCast, JsValue},
-    web_sys::{self, console},
+    wasm_bindgen_futures::JsFuture,
+    web_sys::{self, EventTarget, console},
     worker_sys,
 };
 
@@ -73,12 +75,33 @@ pub(crate) async fn answer(
     env: &Env,
     context: &Context,
 ) -> worker::Response {
-    let response = match request::from_js(request, service.body_bytes_max()).await {
-        Ok(request) => service.handle(&platform(env, context), request).await,
-        Err(Unreadable::TooLarge) => service.body_too_large(),
-        Err(Unreadable::Malformed(what)) => response::text(StatusCode::BAD_REQUEST, what),
+    let gone = client_gone(request);
+    let answering = async {
+        match request::from_js(request, service.body_bytes_max()).await {
+            Ok(request) => service.handle(&platform(env, context), request).await,
+            Err(Unreadable::TooLarge) => service.body_too_large(),
+            Err(Unreadable::Malformed(what)) => response::text(StatusCode::BAD_REQUEST, what),
+        }
     };
-    response::to_worker(response)
+    let response = match &gone {
+        None => answering.await,
+        // What is dropped here is a handler that nobody waits for, or goes on behind the event.
+        Some(gone) => match select(pin!(answering), JsFuture::from(gone.clone())).await {
+            Either::Left((response, _)) => response,
+            Either::Right(_) => response::text(StatusCode::BAD_REQUEST, "the client has gone\n"),
+        },
+    };
+    response::to_worker(response, gone)
+}
+
+/// Resolves once the client has gone; `None` where Workers do not tell (`enable_request_signal`).
+fn client_gone(request: &web_sys::Request) -> Option<Promise> {
+    // Without the flag there is no such property, which `Request::signal` does not expect.
+    let signal = Reflect::get(request, &"signal".into()).ok()?.dyn_into::<EventTarget>().ok()?;
+    Some(Promise::new(&mut |resolve, _| {
+        // It takes the name of an event and a function, and refuses neither.
+        let _ = signal.add_event_listener_with_callback("abort", &resolve);
+    }))
 }
 
 /// What a server may ask of Workers while it answers one event, for a Worker that calls [`Service::handle`] itself.

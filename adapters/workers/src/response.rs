@@ -1,9 +1,11 @@
 //! Turns the server's answer into one of Workers: bytes as bytes, a stream as a stream.
 
 use edgemcp::http::{Body, BodyError};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
-use worker::{Headers, ResponseBody, ResponseBuilder, web_sys::console};
+use worker::{
+    Headers, ResponseBody, ResponseBuilder, js_sys::Promise, wasm_bindgen_futures::JsFuture, web_sys::console,
+};
 
 /// An answer of plain text.
 pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
@@ -13,14 +15,15 @@ pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-pub(crate) fn to_worker(response: Response<Body>) -> worker::Response {
-    convert(response).unwrap_or_else(|why| {
+/// The answer, whose stream ends at once where its client is gone.
+pub(crate) fn to_worker(response: Response<Body>, gone: Option<Promise>) -> worker::Response {
+    convert(response, gone).unwrap_or_else(|why| {
         console::error_1(&format!("the server's answer cannot be sent: {why}").into());
         ResponseBuilder::new().with_status(500).empty()
     })
 }
 
-fn convert(response: Response<Body>) -> Result<worker::Response, String> {
+fn convert(response: Response<Body>, gone: Option<Promise>) -> Result<worker::Response, String> {
     let (parts, body) = response.into_parts();
     let headers = crate::headers::to_js(&parts.headers)?;
     let status = parts.status.as_u16();
@@ -34,7 +37,15 @@ fn convert(response: Response<Body>) -> Result<worker::Response, String> {
         _ if matches!(status, 204 | 205 | 304) => Ok(builder.empty()),
         Ok(bytes) if bytes.is_empty() => Ok(builder.empty()),
         Ok(bytes) => Ok(builder.body(ResponseBody::Body(bytes.into()))),
-        Err(stream) => builder.from_stream(stream.map_err(broke_off)).map_err(|error| error.to_string()),
+        Err(stream) => {
+            let stream = stream.map_err(broke_off);
+            let sent = match gone {
+                // Workers themselves notice only when they next send something.
+                Some(gone) => builder.from_stream(stream.take_until(JsFuture::from(gone))),
+                None => builder.from_stream(stream),
+            };
+            sent.map_err(|error| error.to_string())
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The server that the official conformance suite talks to: every name and text is the suite's.
 
+mod asked;
 mod prompts;
 mod resources;
+mod said;
+mod tasks;
 mod tools;
 
-use edgemcp::Server;
+use edgemcp::{Server, TaskSupport};
 
 /// The definition.
 pub fn server() -> Server {
@@ -18,6 +21,33 @@ pub fn server() -> Server {
         .tool(tools::test_multiple_content_types::tool())
         .tool(tools::test_error_handling::tool())
         .tool(tools::test_missing_capability::tool().client_capability("sampling"))
+        .tool(said::test_tool_with_progress::tool())
+        .tool(said::test_tool_with_logging::tool())
+        .tool(said::test_logging_tool::tool())
+        .tool(said::test_reconnection::tool())
+        .tool(said::test_trigger_tool_change::tool())
+        .tool(said::test_trigger_prompt_change::tool())
+        .tool(said::test_touch_watched::tool())
+        .tool(asked::test_elicitation::tool())
+        .tool(asked::test_elicitation_sep1034_defaults::tool())
+        .tool(asked::test_elicitation_sep1330_enums::tool())
+        .tool(asked::test_sampling::tool())
+        .tool(asked::test_streaming_elicitation::tool())
+        .tool(asked::test_input_required_result_elicitation::tool())
+        .tool(asked::test_input_required_result_sampling::tool())
+        .tool(asked::test_input_required_result_list_roots::tool())
+        .tool(asked::test_input_required_result_request_state::tool())
+        .tool(asked::test_input_required_result_tampered_state::tool())
+        .tool(asked::test_input_required_result_multiple_inputs::tool())
+        .tool(asked::test_input_required_result_multi_round::tool())
+        .tool(asked::test_input_required_result_capabilities::tool())
+        .tool(tasks::greet::tool())
+        .tool(tasks::slow_compute::tool().task(TaskSupport::Optional))
+        .tool(tasks::failing_job::tool().task(TaskSupport::Required))
+        .tool(tasks::protocol_error_job::tool().task(TaskSupport::Optional))
+        .tool(tasks::confirm_delete::tool().task(TaskSupport::Optional))
+        .tool(tasks::multi_input::tool().task(TaskSupport::Optional))
+        .tool(tasks::test_tool_with_task::tool().task(TaskSupport::ByHandler))
         .resource(resources::static_text::resource())
         .resource(resources::static_binary::resource())
         .resource(resources::watched::resource())
@@ -26,6 +56,10 @@ pub fn server() -> Server {
         .prompt(prompts::test_prompt_with_arguments::prompt())
         .prompt(prompts::test_prompt_with_embedded_resource::prompt())
         .prompt(prompts::test_prompt_with_image::prompt())
+        .prompt(asked::test_input_required_result_prompt::prompt())
+        .completion(prompts::arg1())
+        .list_changed()
+        .resource_subscriptions()
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -1,6 +1,6 @@
 //! Prompts: plain, filled in, and with other content than text.
 
-use edgemcp::prelude::*;
+use edgemcp::{Completion, prelude::*};
 
 use crate::DOT_PNG;
 
@@ -19,6 +19,18 @@ pub(crate) fn test_prompt_with_arguments(
     arg2: String,
 ) -> String {
     format!("Prompt with arguments: arg1='{arg1}', arg2='{arg2}'")
+}
+
+/// What the first argument may mean.
+pub(crate) fn arg1() -> Completion {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Arguments {
+        arg1: String,
+    }
+    Completion::prompt("test_prompt_with_arguments", "arg1", |_, Arguments { arg1 }| async move {
+        let known = ["paris", "park", "party"].into_iter();
+        known.filter(|value| value.starts_with(&arg1)).collect::<Vec<_>>()
+    })
 }
 
 /// A prompt that carries a resource.

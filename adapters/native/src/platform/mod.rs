@@ -5,24 +5,31 @@ mod clock;
 mod fetch;
 mod log;
 mod random;
+mod seal_key;
 mod vars;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use edgemcp::{
     platform::{Background, Clock, Exposure, Fetch, Log, Platform, Random, Vars},
     store::Store,
 };
 
+use self::seal_key::WithSealKey;
 pub use self::{
     background::TokioBackground,
     clock::SystemClock,
     fetch::{FETCH_BYTES_MAX, FETCH_TIME_MAX, HttpFetch},
     log::{LogFilter, LogFilterError, StderrLog},
     random::OsRandom,
+    seal_key::SealKey,
     vars::EnvVars,
 };
-use crate::store::SqliteStore;
+use crate::store::{SqliteStore, store_path};
+
+/// How long an answer's stream is held open while there is nothing to send. It is long for a person to think, and what
+/// was asked can be asked again.
+pub const HOLD_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// This machine as an edgemcp [`Platform`].
 ///
@@ -51,6 +58,7 @@ impl NativePlatform {
             vars: None,
             log: None,
             background: None,
+            seal_key: None,
             exposure: Exposure::Public,
         }
     }
@@ -67,6 +75,7 @@ pub struct NativePlatformBuilder {
     vars: Option<Arc<dyn Vars>>,
     log: Option<Arc<dyn Log>>,
     background: Option<Arc<dyn Background>>,
+    seal_key: Option<SealKey>,
     exposure: Exposure,
 }
 
@@ -115,6 +124,14 @@ impl NativePlatformBuilder {
         self
     }
 
+    /// Sets where the key is kept that seals sessions and states where none is set ([`SEAL_KEYS`](edgemcp::SEAL_KEYS)).
+    /// Unless said otherwise it is in the file `seal.key` beside the default store, and in memory where the store is
+    /// another one.
+    pub fn seal_key(mut self, seal_key: SealKey) -> Self {
+        self.seal_key = Some(seal_key);
+        self
+    }
+
     /// Sets who can reach the server; [`Exposure::Public`] unless said otherwise. A server that listens on loopback
     /// only should say so, since its `Host` header is checked then.
     pub fn exposure(mut self, exposure: Exposure) -> Self {
@@ -128,12 +145,19 @@ impl NativePlatformBuilder {
         let vars = self.vars.unwrap_or_else(|| Arc::new(EnvVars));
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let log = self.log.unwrap_or_else(|| Arc::new(StderrLog::from_vars(&*vars, clock.clone())));
+        let random = self.random.unwrap_or_else(|| Arc::new(OsRandom));
+        let seal_key = self.seal_key.unwrap_or_else(|| match (&self.store, store_path(&self.name)) {
+            (None, Ok(path)) => SealKey::File(path.with_file_name("seal.key")),
+            _ => SealKey::Memory,
+        });
+        let vars = WithSealKey::new(vars, random.clone(), log.clone(), seal_key);
         let store =
             self.store.unwrap_or_else(|| Arc::new(SqliteStore::open_default(&self.name, clock.clone())));
-        Platform::builder(clock, self.random.unwrap_or_else(|| Arc::new(OsRandom)))
+        Platform::builder(clock, random)
             .fetch(self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new())))
             .store(store)
-            .vars(vars)
+            .vars(Arc::new(vars))
+            .hold_max(HOLD_MAX)
             .log(log)
             .exposure(self.exposure)
             .build()
