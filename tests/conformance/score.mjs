@@ -7,7 +7,7 @@
 //   TALLY     where `passed failed` is added
 //
 // A scenario passes when it ran and no check of it is FAILURE or WARNING, the suite's own rule where it is given an
-// expected-failures file. A failure that the file lists is not counted as failed, nor as passed; a listed scenario
+// expected-failures file; those that the suite runs without scoring them are judged alike. A failure that the file lists is not counted as failed, nor as passed; a listed scenario
 // that passes is counted as failed, so that the file can only shrink.
 import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, readdirSync } from "node:fs";
@@ -59,28 +59,41 @@ function judge(scenario, entries) {
 
 const { scored, notScored } = requirements();
 const entries = expectedFailures();
-let [passed, failed, known] = [0, 0, 0];
-for (const scenario of scored) {
-  const verdict = judge(scenario, entries);
-  if (verdict.passed) passed += 1;
-  else if (verdict.expected) known += 1;
-  else {
-    failed += 1;
-    console.log(`  FAILED  ${scenario}: ${verdict.failed}`);
+const counts = { passed: 0, failed: 0, known: 0 };
+
+/** Judges these scenarios, tells of those that failed, and says how many passed. */
+function count(scenarios) {
+  let good = 0;
+  for (const scenario of scenarios) {
+    const verdict = judge(scenario, entries);
+    if (verdict.passed) good += 1;
+    else if (verdict.expected) counts.known += 1;
+    else {
+      counts.failed += 1;
+      console.log(`  FAILED  ${scenario}: ${verdict.failed}`);
+    }
   }
+  counts.passed += good;
+  return good;
 }
+
+const good = count(scored);
+const goodBeside = count(notScored);
 for (const { scenario } of entries) {
-  if (scored.includes(scenario)) continue;
-  failed += 1;
-  console.log(`  FAILED  ${expectedFile} lists "${scenario}", which ${revision} does not score: strike it`);
+  if (scored.includes(scenario) || notScored.includes(scenario)) continue;
+  counts.failed += 1;
+  console.log(`  FAILED  ${expectedFile} lists "${scenario}", which ${revision} does not have: strike it`);
 }
-if (known > 0) console.log(`  known   ${known} scenarios do not pass yet, each with its reason in ${relative("", expectedFile)}`);
-const [good, bad] = [true, false].map((want) => notScored.filter((scenario) => Boolean(judge(scenario, []).passed) === want));
-console.log(`  not scored: ${good.join(", ") || "none"} pass; ${bad.join(", ") || "none"} do not`);
-if (failed === 0 && code !== "0") {
-  failed += 1;
+if (counts.known > 0) {
+  console.log(`  known   ${counts.known} scenarios do not pass yet, each with its reason in ${relative("", expectedFile)}`);
+}
+if (counts.failed === 0 && code !== "0") {
+  counts.failed += 1;
   console.log(`  FAILED  the suite itself ended with exit code ${code}, and nothing here says why`);
 }
-console.log(`conformance ${target} ${revision}: ${passed}/${scored.length} scenarios`);
-appendFileSync(tally, `${passed} ${failed}\n`);
-process.exitCode = failed === 0 ? 0 : 1;
+const skipped = notScored.filter((scenario) => checks(scenario)?.every((check) => check.status === "SKIPPED"));
+console.log(`conformance ${target} ${revision}: ${good}/${scored.length} scenarios`);
+console.log(`  not scored: ${goodBeside}/${notScored.length} pass (${notScored.join(", ")})`);
+if (skipped.length > 0) console.log(`  the suite itself skips ${skipped.join(", ")}`);
+appendFileSync(tally, `${counts.passed} ${counts.failed}\n`);
+process.exitCode = counts.failed === 0 ? 0 : 1;
