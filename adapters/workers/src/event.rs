@@ -10,12 +10,12 @@ use edgemcp::{
 use futures_util::future::{Either, select};
 use http::StatusCode;
 use worker::{
-    Context, Delay, Env,
-    js_sys::{Date, JSON, Promise, Reflect},
+    Context, Env,
+    js_sys::{Date, JSON, Promise, Reflect, global},
     send::SendFuture,
     wasm_bindgen::{JsCast, JsValue},
     wasm_bindgen_futures::JsFuture,
-    web_sys::{self, EventTarget, console},
+    web_sys::{self, EventTarget, WorkerGlobalScope, console},
     worker_sys,
 };
 
@@ -143,12 +143,33 @@ impl Clock for Event {
         Box::pin(SendFuture::new(async move {
             let mut left = duration;
             while left > TIMEOUT_MAX {
-                Delay::from(TIMEOUT_MAX).await;
+                timeout(TIMEOUT_MAX).await;
                 left -= TIMEOUT_MAX;
             }
-            Delay::from(left).await;
+            timeout(left).await;
         }))
     }
+}
+
+/// Resolves after so long. (`worker::Delay` wakes whoever polled it first, and an answer's stream is polled by others than
+/// began it.)
+async fn timeout(duration: Duration) {
+    /// Cleared where nobody waits for it any more, since a timer that is left keeps its event alive.
+    struct Timer(WorkerGlobalScope, i32);
+    impl Drop for Timer {
+        fn drop(&mut self) {
+            self.0.clear_timeout_with_handle(self.1);
+        }
+    }
+    let scope: WorkerGlobalScope = global().unchecked_into();
+    let millis = i32::try_from(duration.as_millis()).unwrap_or(i32::MAX);
+    let mut timer = None;
+    let passed = Promise::new(&mut |resolve, _| {
+        let id = scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis);
+        timer = id.ok().map(|id| Timer(scope.clone(), id));
+    });
+    // It is never rejected.
+    let _ = JsFuture::from(passed).await;
 }
 
 impl Random for Event {

@@ -167,6 +167,20 @@ describe("a Worker made by export!", () => {
     assert.ok(at[2] - at[0] > 500, `the last came ${at[2] - at[0]} ms after the first, which slept 800 ms`);
   });
 
+  test("a sleep wakes whoever waits for it, and not who began it", { timeout: 20_000 }, async () => {
+    assert.equal(await (await fetch(`${probe.origin}/handed-on`)).text(), "woken");
+  });
+
+  test("a client that goes away ends what it waits for", { timeout: 20_000 }, async () => {
+    const going = new AbortController();
+    const answer = await fetch(`${probe.origin}/waiting`, { signal: going.signal });
+    await answer.body.getReader().read();
+    assert.doesNotMatch(probe.log, /nobody waits any more/);
+    going.abort();
+    // workerd notices when it next sends something.
+    await logged(probe, /nobody waits any more/);
+  });
+
   test("a stream that breaks off ends the answer, and the reason stays in the log", async () => {
     const answer = await fetch(`${probe.origin}/broken-stream`);
     const text = await answer.text().catch((error) => String(error));

@@ -19,8 +19,10 @@ pub(crate) fn greet(
 #[tool(read_only)]
 pub(crate) async fn slow_compute(
     cx: &Context,
-    /** How long. */ seconds: u64,
-    /** What to call it. */ label: Option<String>,
+    /** How long. */
+    seconds: u64,
+    /** What to call it. */
+    label: Option<String>,
 ) -> String {
     cx.platform().sleep(Duration::from_secs(seconds)).await;
     format!("Computed {} for {seconds} s.", label.as_deref().unwrap_or("something"))

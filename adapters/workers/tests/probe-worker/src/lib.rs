@@ -26,6 +26,8 @@ pub fn server() -> Server {
         .route(Method::GET, "/plain", plain)
         .route(Method::POST, "/echo", echo)
         .route(Method::GET, "/stream", stream)
+        .route(Method::GET, "/handed-on", handed_on)
+        .route(Method::GET, "/waiting", waiting)
         .route(Method::GET, "/broken-stream", broken_stream)
         .route(Method::GET, "/nothing", nothing)
         .route(Method::GET, "/var", var)
@@ -75,6 +77,38 @@ async fn stream(platform: Platform, _: Request<Bytes>) -> Response<Body> {
             }
             Some((Ok(Bytes::from(format!("piece {piece}\n"))), piece + 1))
         }
+    });
+    let mut response = Response::new(Body::stream(Box::pin(pieces)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+/// A sleep that is begun by the event, and waited for by whoever reads its answer.
+async fn handed_on(platform: Platform, _: Request<Bytes>) -> Response<Body> {
+    let mut sleep = platform.sleep(PIECE_EVERY);
+    assert!(futures_util::poll!(&mut sleep).is_pending());
+    let woken = stream::once(async move {
+        sleep.await;
+        Ok(Bytes::from_static(b"woken"))
+    });
+    Response::new(Body::stream(Box::pin(woken)))
+}
+
+/// Says in the log that nobody waits any more.
+struct Waiting(Platform);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.log(LogLevel::Info, "nobody waits any more");
+    }
+}
+
+/// A stream that goes on for longer than any test, and says so again and again.
+async fn waiting(platform: Platform, _: Request<Bytes>) -> Response<Body> {
+    let waiting = Waiting(platform.clone());
+    let pieces = stream::unfold(waiting, |waiting| async move {
+        waiting.0.sleep(PIECE_EVERY).await;
+        Some((Ok(Bytes::from_static(b"still here\n")), waiting))
     });
     let mut response = Response::new(Body::stream(Box::pin(pieces)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
