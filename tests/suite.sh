@@ -99,10 +99,10 @@ node_tests() {
 # The servers of this suite, by process id.
 servers=()
 
-# Starts an example on a target and sets URL once it answers: serve TARGET EXAMPLE.
+# Starts an example on a target and sets URL once it answers: serve TARGET EXAMPLE [NAME], where there are several of it.
 serve() {
-  local target=$1 example=$2 started=$SECONDS log pid
-  log=$EDGEMCP_TEST_LOGS/$suite-$example-on-$target
+  local target=$1 example=$2 name=${3-} started=$SECONDS log pid
+  log=$EDGEMCP_TEST_LOGS/$suite-$example-on-$target${name:+-$name}
   "$root/tests/emulation/$target" "$example" >"$log.url" 2>"$log.log" </dev/null &
   pid=$!
   servers+=("$pid")
@@ -115,9 +115,9 @@ serve() {
     sleep 0.2
   done
   URL=$(cat "$log.url")
-  # shellcheck disable=SC2034 # suites read it
-  SERVER_LOG=$log.log
-  echo "  done    $example on $target at $URL ($((SECONDS - started)) s)"
+  # shellcheck disable=SC2034 # suites read them
+  SERVER_LOG=$log.log SERVER_PID=$pid
+  echo "  done    $example${name:+ ($name)} on $target at $URL ($((SECONDS - started)) s)"
 }
 
 # Ends every server that serve started; each ends its own children.

@@ -15,6 +15,7 @@ use crate::{
     line::{Hears, Line},
     model::{Change, Text},
     platform::{LogLevel, Platform},
+    seal::{SealError, Sealer},
     server::{HttpRoute, Server, tables::Tables},
     session, stream, task,
 };
@@ -87,6 +88,20 @@ impl Service {
     /// [`body_too_large`](Self::body_too_large).
     pub fn body_bytes_max(&self) -> usize {
         self.body_bytes_max
+    }
+
+    /// What this server needs and `platform` does not have, each with its way out; nothing where all is well. An adapter
+    /// that has a start asks for it there, and does not start.
+    pub fn problems(&self, platform: &Platform) -> Vec<String> {
+        let store = platform.strong_store();
+        let seals = match Sealer::new(platform) {
+            Ok(_) => None,
+            // It may be that nothing is ever sealed.
+            Err(SealError::NoKey) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        let (state, sessions) = (&self.tables.request_state, &self.tables.sessions);
+        [seals, state.problem(&**store), sessions.problem(&**store)].into_iter().flatten().collect()
     }
 
     /// The answer to a request whose body is larger than [`body_bytes_max`](Self::body_bytes_max): 413.

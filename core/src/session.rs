@@ -18,7 +18,7 @@ use crate::{
     seal::{Binding, SealError, Sealer},
     server::tables::Tables,
     state::bound_to,
-    store::{Consistency, Key, Partition, StoreError},
+    store::{Consistency, Key, Partition, Store, StoreError},
     version::{Era, ProtocolVersion},
     wire::definition,
 };
@@ -72,6 +72,18 @@ impl Sessions {
     /// No sessions: each request of a legacy client stands alone.
     pub fn off() -> Self {
         Self { off: true, ..Self::default() }
+    }
+
+    /// What keeps these sessions from working with `store`, by name and with the way out.
+    pub(crate) fn problem(&self, store: &dyn Store) -> Option<String> {
+        let capabilities = store.capabilities();
+        (self.revocable && !capabilities.consistent).then(|| {
+            format!(
+                "`Sessions::revocable` needs a consistent store, and {} is none (use a Durable Object, DynamoDB or SQLite, \
+                 or leave it out)",
+                capabilities.name
+            )
+        })
     }
 
     /// Whether there are sessions, given a key to seal them with.
@@ -210,14 +222,10 @@ impl Session {
     }
 
     /// Ends the session for every instance.
-    pub(crate) async fn revoke(&self, platform: &Platform) -> Result<(), Error> {
+    pub(crate) async fn revoke(&self, tables: &Tables, platform: &Platform) -> Result<(), Error> {
         let store = platform.strong_store();
-        if !store.capabilities().consistent {
-            let name = store.capabilities().name;
-            return Err(Error::internal(format!(
-                "`Sessions::revocable` needs a consistent store, and {name} is none (use a Durable Object, DynamoDB or \
-                 SQLite)"
-            )));
+        if let Some(problem) = tables.sessions.problem(&**store) {
+            return Err(Error::internal(problem));
         }
         Ok(store.put(&self.key("revoked")?, "1".into(), Some(self.left(platform))).await?)
     }

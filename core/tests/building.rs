@@ -143,3 +143,26 @@ fn the_error_lists_one_problem_a_line() {
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.starts_with("the definition of server \"\" cannot be served:"), "{text}");
 }
+
+#[test]
+fn what_a_platform_lacks_is_found_before_anything_is_served() {
+    use common::{Settings, Stage};
+    use edgemcp::{RequestState, Sessions, store::NoStore};
+
+    let picky = || {
+        Server::new("picky", "1")
+            .request_state(RequestState::new().single_use().spill())
+            .sessions(Sessions::new().revocable())
+    };
+    let stage = Stage::new(picky());
+    assert!(stage.service.problems(&stage.platform).is_empty());
+    let bad_key = Settings(vec![("EDGEMCP_SEAL_KEYS", "dG9vIHNob3J0".to_owned())]);
+    let stage = Stage::built(picky(), bad_key, |builder| builder.store(std::sync::Arc::new(NoStore)));
+    let problems = stage.service.problems(&stage.platform);
+    let said = ["EDGEMCP_SEAL_KEYS", "`RequestState::single_use` needs", "`Sessions::revocable` needs"];
+    assert_eq!(problems.len(), said.len(), "{problems:?}");
+    for (problem, says) in problems.iter().zip(said) {
+        assert!(problem.contains(says), "{problem}");
+        assert!(!problem.contains("dG9v"), "no key is told");
+    }
+}

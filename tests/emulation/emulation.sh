@@ -18,10 +18,16 @@ fi
 example=$1
 
 # Names what is missing, and how to install it.
-[ "$target" = native ] || "$root/deploy/toolchain/require" "$target"
+case $target in
+  native) ;;
+  dynamodb) "$root/deploy/toolchain/require" lambda ;;
+  *) "$root/deploy/toolchain/require" "$target" ;;
+esac
 
 # What the server keeps while it runs; nothing of it is left behind.
 state=$(mktemp -d "${TMPDIR:-/tmp}/edgemcp-$target.XXXXXX")
+# What several instances of one server keep together, where a folder for it is given; whoever gave it removes it.
+shared=${EDGEMCP_EMULATION_SHARED:-$state}
 children=()
 
 # Each child leads a process group, since wrangler and cargo-lambda have children of their own.
@@ -56,7 +62,14 @@ any_left() {
   for group in ${children[@]+"${children[@]}"}; do kill -0 -- "-$group" 2>/dev/null && return 0; done
   return 1
 }
+# Ends the children as a power cut would: nothing of theirs is finished, and nobody is told.
+crash() {
+  local group
+  for group in ${children[@]+"${children[@]}"}; do kill -KILL -- "-$group" 2>/dev/null || true; done
+  exit 137
+}
 trap end EXIT
+trap crash USR1
 trap 'exit 130' INT TERM HUP
 
 # A port nobody listens on. Another program could take it before the server does; the server then says so and ends.

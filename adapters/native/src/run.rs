@@ -104,10 +104,23 @@ async fn serve(service: Arc<Service>, options: Options) -> Result<ExitCode, Stri
                 );
                 platform.log(LogLevel::Warning, &message);
             }
+            ready(&service, &platform)?;
             Ok(over_http(service, platform, (listener, address), signals, &background).await)
         }
         // Whoever started this process is its one client, and sends no `Host`.
-        Transport::Stdio => over_stdio(service, platform.build(), signals, &background).await,
+        Transport::Stdio => {
+            let platform = platform.build();
+            ready(&service, &platform)?;
+            over_stdio(service, platform, signals, &background).await
+        }
+    }
+}
+
+/// Whether the server has what it needs.
+fn ready(service: &Service, platform: &Platform) -> Result<(), String> {
+    match service.problems(platform) {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(problems.join("\n")),
     }
 }
 

@@ -108,7 +108,7 @@ impl Exchange {
         }
         let ended = match self.open_session().await {
             Ok(Ok(())) => match &self.session {
-                Some(session) => session.revoke(&self.platform).await,
+                Some(session) => session.revoke(&self.tables, &self.platform).await,
                 None => return Some(Reply::no_session(None)),
             },
             Ok(Err(NoSession)) => return Some(Reply::no_session(None)),

@@ -1,6 +1,12 @@
 //! Tools, and a prompt, that ask their client: for a form, a model's words, its roots.
 
-use edgemcp::{AskError, Sampled, prelude::*};
+use std::time::Duration;
+
+use edgemcp::{
+    AskError, Sampled,
+    prelude::*,
+    store::{Consistency, Key},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -209,6 +215,25 @@ pub(crate) async fn test_input_required_result_capabilities(cx: &Context) -> Res
         false => Ok(cx.sample("Say hello.").max_tokens(50).key("hello").await?.text()),
     }
 }
+
+/// Count in a step, ask, and say how often the step ran.
+#[tool]
+pub(crate) async fn test_step(
+    cx: &Context,
+    /** Tells this run from any other. */
+    run: String,
+) -> Result<String, ToolError> {
+    let key = Key::new("everything.steps", run, "count")?;
+    let store = cx.platform().strong_store();
+    cx.step("count", || async { store.increment(&key, 1, Some(STEP_TTL)).await }).await?;
+    let _: bool = cx.elicit("Go on?").key("go_on").await?;
+    let count = store.get(&key, Consistency::Strong).await?.map(|entry| entry.value);
+    let count = count.as_deref().and_then(|count| std::str::from_utf8(count).ok()).unwrap_or("no");
+    Ok(format!("The step ran {count} times."))
+}
+
+/// How long a count of [`test_step`] is kept.
+const STEP_TTL: Duration = Duration::from_secs(600);
 
 #[derive(Deserialize, JsonSchema)]
 struct PromptContext {

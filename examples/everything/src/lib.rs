@@ -41,6 +41,7 @@ pub fn server() -> Server {
         .tool(asked::test_input_required_result_multiple_inputs::tool())
         .tool(asked::test_input_required_result_multi_round::tool())
         .tool(asked::test_input_required_result_capabilities::tool())
+        .tool(asked::test_step::tool())
         .tool(tasks::greet::tool())
         .tool(tasks::slow_compute::tool().task(TaskSupport::Optional))
         .tool(tasks::failing_job::tool().task(TaskSupport::Required))
