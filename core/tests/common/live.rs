@@ -139,8 +139,8 @@ pub fn accept(name: &str) -> Value {
 
 /// A request under way, read as far as it goes.
 pub struct Reading {
-    answering: Option<BoxFuture<'static, Response<Body>>>,
-    response: Option<Response<Body>>,
+    pub answering: Option<BoxFuture<'static, Response<Body>>>,
+    pub response: Option<Response<Body>>,
     pub text: String,
     pub ended: bool,
 }
