@@ -91,9 +91,18 @@ mod platform;
 mod response;
 mod settings;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use edgemcp::{Server, platform::Vars as _};
+use edgemcp::{
+    Server,
+    platform::{LogLevel, Vars as _},
+};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
@@ -139,17 +148,30 @@ fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
     let (Ok(platform), Ok(service), true) = (platform, service, problems.is_empty()) else {
         return Err(problems);
     };
+    let log = platform.clone();
     let function = Function::new(service, platform);
     // One thread: an instance has one event at a time, and a fraction of a processor where it has little memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| vec![format!("the async runtime did not start: {error}")])?;
+    let events = Arc::new(AtomicU64::new(0));
+    let count = events.clone();
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        count.fetch_add(1, Ordering::Relaxed);
         let function = function.clone();
         async move { function.answer(event).await }
     });
-    runtime
-        .block_on(lambda_runtime::run_concurrent(handler))
-        .map_err(|error| vec![format!("Lambda's runtime API failed: {error}")])
+    loop {
+        let before = events.load(Ordering::Relaxed);
+        let Err(error) = runtime.block_on(lambda_runtime::run_concurrent(handler.clone())) else {
+            return Ok(());
+        };
+        // cargo-lambda's emulator breaks the connection of an answer whose client is gone, which says nothing of the
+        // next event. Where no event has come either, there is nobody to serve.
+        if events.load(Ordering::Relaxed) == before {
+            return Err(vec![format!("Lambda's runtime API failed: {error}")]);
+        }
+        log.log(LogLevel::Warning, &format!("an answer could not be handed to Lambda: {error}"));
+    }
 }

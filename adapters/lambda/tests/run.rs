@@ -190,3 +190,31 @@ async fn a_streamed_answer_is_a_prelude_eight_zero_bytes_and_the_body() {
     assert!(!posted[1].head.contains("streaming"), "a load balancer takes no stream: {}", posted[1].head);
     assert_eq!(serde_json::from_slice::<Value>(&posted[1].body).unwrap()["statusCode"], 200);
 }
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api_that_is_gone_does() {
+    let (mut asked, mut handed_over) = (0, 0);
+    let address = wire::serve(move |request: &Asked| {
+        if request.what.ends_with("/response") {
+            handed_over += 1;
+            return match handed_over {
+                1 => Told::Break,
+                _ => Told::Answer(202, String::new(), String::new()),
+            };
+        }
+        asked += 1;
+        if asked > 2 {
+            return Told::Break;
+        }
+        let head = "lambda-runtime-aws-request-id: 1\r\nlambda-runtime-deadline-ms: 32503680000000\r\n\
+                    lambda-runtime-invoked-function-arn: arn\r\n";
+        Told::Answer(200, head.to_owned(), recorded("function-url").to_string())
+    })
+    .await;
+    let output = start(&address).output().await.unwrap();
+    let log = String::from_utf8(output.stdout).unwrap();
+    assert!(log.contains("an answer could not be handed to Lambda"), "{log}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("error: Lambda's runtime API failed"), "{errors}");
+}
