@@ -41,9 +41,10 @@
 //!
 //! [^table]: With `EDGEMCP_TABLE`; asking also needs `EDGEMCP_SEAL_KEYS`.
 //!
-//! A client of 2026-07-28 is asked in every mode, since it sends its request again with the answers. Subscriptions need
-//! a stream that is held for longer than a minute, and a store that tells of changes. A load balancer takes no stream,
-//! so what is behind one has the first two columns; set `buffered` there, so that nobody is asked in vain.
+//! With `EDGEMCP_SEAL_KEYS` a client of 2026-07-28 is asked in every mode, since it sends its request again with the
+//! answers. Subscriptions need a stream that is held for longer than a minute, and a store that tells of changes. A load
+//! balancer takes no stream, so what is behind one has the first two columns; set `buffered` there, so that nobody is
+//! asked in vain.
 //!
 //! **Tasks in the invocation that made them** (`streamed`): the client has its task at once, as an event, and the
 //! stream of that answer stays open, with a comment every 15 seconds, until the work is done: it is the end of the
