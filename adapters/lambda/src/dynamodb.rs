@@ -33,6 +33,7 @@ use edgemcp::{
 };
 use tokio::sync::OnceCell;
 
+pub(crate) use self::config::TABLE;
 pub use self::{
     client::OPERATION_TIMEOUT,
     config::{DynamoDbConfig, DynamoDbCredentials},

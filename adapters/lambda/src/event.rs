@@ -1,4 +1,5 @@
-//! Turns the JSON of a Lambda event into an HTTP request, whatever is in it.
+//! Turns the JSON of a Lambda event into an HTTP request, whatever is in it, or into the task that a function has
+//! invoked itself for.
 //!
 //! Why not with `lambda_http`? Its conversion parses the event's `Host` and path as a URL and decodes its body with
 //! `unwrap`, so that a client can end an invocation with a header; it also puts API Gateway's stage in front of the
@@ -33,7 +34,17 @@ pub const HEADERS_MAX: usize = 128;
 /// The most bytes of all header names and values of a request together.
 pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 
-/// Who sent an event, which decides the form of the answer.
+/// What an event asks of the function.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
+pub(crate) enum Event {
+    /// To answer a request.
+    Request(Kind, Result<Request<Bytes>, Refusal>),
+    /// To go on with the task that has this id.
+    Task(String),
+}
+
+/// Who sent a request, which decides the form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// An API Gateway REST API, or an HTTP API with payload format 1.0.
@@ -53,7 +64,7 @@ pub(crate) enum Refusal {
     BodyTooLarge,
 }
 
-/// The event comes from none of the sources that speak HTTP.
+/// The event comes from none of the sources that speak HTTP, nor from the function itself.
 #[derive(Debug)]
 pub(crate) struct UnknownEvent;
 
@@ -66,11 +77,14 @@ impl std::fmt::Display for UnknownEvent {
     }
 }
 
-/// Reads one event: who sent it, and its request.
-pub(crate) fn read(
-    event: &str,
-    body_bytes_max: usize,
-) -> Result<(Kind, Result<Request<Bytes>, Refusal>), UnknownEvent> {
+/// The event by which a function invokes itself for the task `id`.
+pub(crate) fn for_task(id: &str) -> String {
+    // An id is hexadecimal.
+    format!(r#"{{"edgemcp":{{"task":"{id}"}}}}"#)
+}
+
+/// Reads one event.
+pub(crate) fn read(event: &str, body_bytes_max: usize) -> Result<Event, UnknownEvent> {
     let fields: Fields<'_> = serde_json::from_str(event).map_err(|_| UnknownEvent)?;
     let context = match fields.request_context {
         Some(raw) => serde_json::from_str(raw.get()).map_err(|_| UnknownEvent)?,
@@ -83,13 +97,24 @@ pub(crate) fn read(
     } else if fields.http_method.is_some() {
         Kind::V1
     } else {
-        return Err(UnknownEvent);
+        return fields.edgemcp.and_then(task).map(Event::Task).ok_or(UnknownEvent);
     };
     let request = match kind {
         Kind::V2 => from_v2(&fields, &context, body_bytes_max),
         Kind::V1 | Kind::Alb { .. } => from_v1(&fields, &context, kind, body_bytes_max),
     };
-    Ok((kind, request))
+    Ok(Event::Request(kind, request))
+}
+
+/// The id of the task in what a function has sent itself.
+fn task(own: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Own {
+        task: String,
+    }
+    let Own { task } = serde_json::from_str(own.get()).ok()?;
+    (task.len() == 32 && task.bytes().all(|b| b.is_ascii_hexdigit())).then_some(task)
 }
 
 /// The fields of all kinds. Each stays raw until it is needed, so that an error can name it.
@@ -126,6 +151,8 @@ struct Fields<'a> {
     body: Option<&'a RawValue>,
     #[serde(borrow)]
     is_base64_encoded: Option<&'a RawValue>,
+    #[serde(borrow)]
+    edgemcp: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -402,4 +429,49 @@ fn bad(why: String) -> Refusal {
 /// The start of what was sent, short enough for a message.
 fn shown(text: &str) -> String {
     text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(event: &str) -> Option<String> {
+        match read(event, 1024) {
+            Ok(Event::Task(id)) => Some(id),
+            Ok(Event::Request(..)) | Err(UnknownEvent) => None,
+        }
+    }
+
+    #[test]
+    fn what_a_function_sends_itself_is_read_again() {
+        let id = "00112233445566778899aabbccddeeff";
+        assert_eq!(for_task(id), r#"{"edgemcp":{"task":"00112233445566778899aabbccddeeff"}}"#);
+        assert_eq!(task(&for_task(id)).as_deref(), Some(id));
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_an_unknown_event() {
+        let id = "0".repeat(32);
+        for own in [
+            "null".to_owned(),
+            "{}".to_owned(),
+            format!("\"{id}\""),
+            r#"{"task":null}"#.to_owned(),
+            r#"{"task":""}"#.to_owned(),
+            format!(r#"{{"task":"{}"}}"#, "0".repeat(31)),
+            format!(r#"{{"task":"{id}0"}}"#),
+            format!(r#"{{"task":"{}g"}}"#, "0".repeat(31)),
+            format!(r#"{{"task":"{}"}}"#, "ä".repeat(16)),
+            format!(r#"{{"task":"{id}","more":1}}"#),
+        ] {
+            assert_eq!(task(&format!(r#"{{"edgemcp":{own}}}"#)), None, "{own}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_carries_a_request_is_one_whatever_else_is_in_it() {
+        let event =
+            r#"{"httpMethod":"GET","path":"/","edgemcp":{"task":"00112233445566778899aabbccddeeff"}}"#;
+        assert!(matches!(read(event, 1024), Ok(Event::Request(Kind::V1, Ok(_)))));
+    }
 }

@@ -74,7 +74,12 @@ pub(crate) struct HttpsFetch {
 
 impl HttpsFetch {
     pub(crate) fn new(https: Arc<Https>) -> Self {
-        Self { https, timeout: FETCH_TIMEOUT, bytes_max: FETCH_BYTES_MAX }
+        Self::within(https, FETCH_TIMEOUT)
+    }
+
+    /// One that gives up earlier.
+    pub(crate) fn within(https: Arc<Https>, timeout: Duration) -> Self {
+        Self { https, timeout, bytes_max: FETCH_BYTES_MAX }
     }
 
     async fn answer(&self, request: HttpRequest) -> Result<Response<Bytes>, FetchError> {

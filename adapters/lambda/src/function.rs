@@ -2,6 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use edgemcp::{
     Service,
     future::BoxFuture,
@@ -9,14 +10,14 @@ use edgemcp::{
     platform::{LogLevel, Platform, Timestamp},
 };
 use futures_util::future::{Either, select};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::ACCEPT};
 use lambda_runtime::{Context, Diagnostic, FunctionResponse, LambdaEvent};
 use serde_json::value::RawValue;
 
 use crate::{
-    event::{self, Kind, Refusal},
+    background::Behind,
+    event::{self, Event, Kind, Refusal},
     response::{AnswerStream, buffered, bytes_max, plain, streamed},
-    settings::ResponseMode,
 };
 
 /// How long before Lambda's deadline an answer that is still missing is given up. Lambda ends the whole instance at
@@ -30,13 +31,13 @@ pub type Answer = FunctionResponse<Box<RawValue>, AnswerStream>;
 /// [`lambda_runtime`] loop of your own, with layers or other kinds of events beside it.
 ///
 /// ```no_run
-/// use edgemcp_lambda::{Function, ResponseMode};
+/// use edgemcp_lambda::Function;
 /// use lambda_runtime::{LambdaEvent, service_fn};
 /// use serde_json::value::RawValue;
 /// # fn server() -> edgemcp::Server { edgemcp::Server::new("calculator", "1.0.0") }
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let function = Function::new(server().build()?, edgemcp_lambda::platform()?, ResponseMode::Buffered);
+/// let function = Function::new(server().build()?, edgemcp_lambda::platform()?);
 /// let handler = |event: LambdaEvent<Box<RawValue>>| {
 ///     let function = function.clone();
 ///     async move { function.answer(event).await }
@@ -48,13 +49,13 @@ pub type Answer = FunctionResponse<Box<RawValue>, AnswerStream>;
 pub struct Function {
     service: Arc<Service>,
     platform: Platform,
-    mode: ResponseMode,
 }
 
 impl Function {
-    /// A function that answers with `service` on `platform`.
-    pub fn new(service: Service, platform: Platform, mode: ResponseMode) -> Self {
-        Self { service: Arc::new(service), platform, mode }
+    /// A function that answers with `service` on `platform`. Answers are streamed where the platform says that they
+    /// may be held open ([`Platform::hold_max`]), and leave in one piece where it does not.
+    pub fn new(service: Service, platform: Platform) -> Self {
+        Self { service: Arc::new(service), platform }
     }
 
     /// Answers one event.
@@ -63,49 +64,106 @@ impl Function {
     /// that is not there [`DEADLINE_MARGIN`] before the deadline a 504. A load balancer takes no stream, so it gets
     /// its answer in one piece in either mode.
     ///
+    /// The function's own event, `{"edgemcp":{"task":"…"}}`, is answered with `null` once the task is done, waits for
+    /// its client, or is somebody else's, and [`DEADLINE_MARGIN`] before the deadline at the latest; so it is where
+    /// there is no such task. It may come more than once.
+    ///
     /// # Errors
     /// Where the event comes from none of the sources that speak HTTP (a queue, a schedule, `{}`): nobody would read
-    /// an answer, and the invocation must count as failed, so that a queue keeps its messages.
+    /// an answer, and the invocation must count as failed, so that a queue keeps its messages. Where the store fails
+    /// before a task could be taken up: Lambda then invokes the function again.
     pub async fn answer(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Diagnostic> {
         let LambdaEvent { payload, context } = event;
         let platform = with_deadline(self.platform.clone(), &context);
-        let (kind, request) = match event::read(payload.get(), self.service.body_bytes_max()) {
-            Ok(read) => read,
-            Err(unknown) => {
-                return Err(Diagnostic {
-                    error_type: "edgemcp.UnknownEvent".to_owned(),
-                    error_message: unknown.to_string(),
-                });
-            }
-        };
+        let event = event::read(payload.get(), self.service.body_bytes_max());
         // It may be megabytes, and the request has its own copy.
         drop(payload);
-        let response = match request {
-            Ok(request) => {
-                let answer = self.service.handle(&platform, request);
-                within(&platform, answer).await.unwrap_or_else(|| too_late(&platform))
-            }
-            Err(Refusal::BodyTooLarge) => self.service.body_too_large(),
-            Err(Refusal::Bad(status, why)) => plain(status, &why),
-        };
-        match (self.mode, kind) {
-            (ResponseMode::Streamed, Kind::V1 | Kind::V2) => {
-                let time_up = time_up(&platform);
-                Ok(FunctionResponse::StreamingResponse(streamed(response, platform, time_up)))
-            }
-            (ResponseMode::Buffered, _) | (_, Kind::Alb { .. }) => {
-                Ok(FunctionResponse::BufferedResponse(in_one_piece(kind, response, &platform).await))
-            }
+        match event {
+            Ok(Event::Request(kind, request)) => Ok(self.respond(platform, kind, request).await),
+            Ok(Event::Task(id)) => self.run_task(&platform, &id).await,
+            Err(unknown) => Err(Diagnostic {
+                error_type: "edgemcp.UnknownEvent".to_owned(),
+                error_message: unknown.to_string(),
+            }),
         }
     }
+
+    async fn respond(
+        &self,
+        platform: Platform,
+        kind: Kind,
+        request: Result<Request<Bytes>, Refusal>,
+    ) -> Answer {
+        let streams = platform.hold_max().is_some() && matches!(kind, Kind::V1 | Kind::V2);
+        let (response, behind) = match request {
+            Ok(request) => {
+                let behind = match streams && self.may_be_held(&request) {
+                    true => Behind::new(platform.clone()),
+                    false => None,
+                };
+                let platform = match &behind {
+                    Some(behind) => platform.clone().with_background(Arc::new(behind.clone())),
+                    None => platform.clone(),
+                };
+                let answer = self.service.handle(&platform, request);
+                (within(&platform, answer).await.unwrap_or_else(|| too_late(&platform)), behind)
+            }
+            Err(Refusal::BodyTooLarge) => (self.service.body_too_large(), None),
+            Err(Refusal::Bad(status, why)) => (plain(status, &why), None),
+        };
+        match streams {
+            true => {
+                let time_up = time_up(&platform);
+                FunctionResponse::StreamingResponse(streamed(response, platform, time_up, behind))
+            }
+            false => FunctionResponse::BufferedResponse(in_one_piece(kind, response, &platform).await),
+        }
+    }
+
+    /// Whether the stream of an answer may stay open for work that goes on after it: where the client reads events, it
+    /// has its answer before the stream ends. It is not where it comes back for what is left (a session of the legacy
+    /// era), since an open stream would only keep it from that, nor on a plain route, whose caller may wait for the
+    /// end.
+    fn may_be_held(&self, request: &Request<Bytes>) -> bool {
+        let (path, endpoint) = (request.uri().path(), self.service.path());
+        (path == endpoint || path.strip_suffix('/') == Some(endpoint))
+            && request.method() == Method::POST
+            && !request.headers().contains_key("mcp-session-id")
+            && reads_events(request.headers())
+    }
+
+    async fn run_task(&self, platform: &Platform, id: &str) -> Result<Answer, Diagnostic> {
+        match within(platform, self.service.run_task(platform, id)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                platform.log(LogLevel::Error, &format!("a task could not be gone on with: {error}"));
+                let error_message = format!("the task {id} could not be gone on with: {}", error.message());
+                return Err(Diagnostic { error_type: "edgemcp.Task".to_owned(), error_message });
+            }
+            // Not an error: Lambda would only begin it again, and its client does so if it still wants it.
+            None => platform.log(
+                LogLevel::Error,
+                "a task was left: the function's time is up (raise its timeout, or divide the work into steps?)",
+            ),
+        }
+        Ok(FunctionResponse::BufferedResponse(Box::default()))
+    }
+}
+
+/// Whether the client takes a stream of events, and says so.
+fn reads_events(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_zero = |q: &str| q.bytes().all(|b| matches!(b, b'0' | b'.'));
+        parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("text/event-stream"))
+            && !parts.any(|part| part.strip_prefix("q=").is_some_and(is_zero))
+    })
 }
 
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Function")
-            .field("platform", &self.platform)
-            .field("mode", &self.mode)
-            .finish_non_exhaustive()
+        f.debug_struct("Function").field("platform", &self.platform).finish_non_exhaustive()
     }
 }
 
@@ -161,7 +219,7 @@ fn time_up(platform: &Platform) -> Option<BoxFuture<'static, ()>> {
 }
 
 /// What `work` gives, or `None` where it is not ready in time. Work that is ready at once is never late.
-async fn within<T>(platform: &Platform, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(platform: &Platform, work: impl Future<Output = T>) -> Option<T> {
     let Some(time_up) = time_up(platform) else { return Some(work.await) };
     match select(pin!(work), time_up).await {
         Either::Left((done, _)) => Some(done),

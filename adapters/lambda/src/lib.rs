@@ -15,25 +15,95 @@
 //! | variable | what it sets |
 //! | --- | --- |
 //! | `EDGEMCP_LAMBDA_RESPONSE` | `buffered` (default) or `streamed`; must agree with the source's own setting |
+//! | `EDGEMCP_LAMBDA_TASKS` | `invoke`: the function invokes itself for each task; needs `EDGEMCP_TABLE` and a permission |
 //! | `EDGEMCP_TABLE` | the DynamoDB table of the store; without it there is no store |
+//! | `EDGEMCP_SEAL_KEYS` | what sessions and the states of asking tools are sealed with ([`edgemcp::SEAL_KEYS`]) |
 //! | `EDGEMCP_LOG` | the least level that is logged: `debug`, `info` (default), `warning`, `error`, `off` |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | set by Lambda itself |
-//! | `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL` | another DynamoDB than the region's: an emulator |
+//! | `AWS_LAMBDA_FUNCTION_NAME`, `AWS_LAMBDA_FUNCTION_VERSION` | set by Lambda itself; which function invokes itself |
+//! | `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL` | other services than the region's: emulators |
 //! | `EDGEMCP_CREATE_TABLE` | `1` makes the table on first use; refused without another endpoint |
+//!
+//! # What each mode can do
+//!
+//! Lambda freezes a function once it has answered, until its next event. Nothing is done meanwhile, and nothing is left
+//! to chance: what a mode cannot do is not offered to clients.
+//!
+//! | | `buffered` | `buffered`, `invoke` | `streamed` | `streamed`, `invoke` |
+//! | --- | --- | --- | --- | --- |
+//! | progress and log messages | with the answer | with the answer | as they are made | as they are made |
+//! | largest answer | 6 MB | 6 MB | 200 MB | 200 MB |
+//! | asking clients since 2025-11-25 [^table] | they come back | they come back | held 5 s ([`HOLD_MAX`]), then they come back | likewise |
+//! | asking clients before that [^table] | no | no | while the answer is open | while the answer is open |
+//! | tasks [^table] | no | in an invocation of their own | in the invocation that made them | in an invocation of their own |
+//! | `Platform::background` | no | no | where the client reads events | where the client reads events |
+//! | subscriptions of 2026-07-28 | no | no | no | no |
+//!
+//! [^table]: With `EDGEMCP_TABLE`; asking also needs `EDGEMCP_SEAL_KEYS`.
+//!
+//! With `EDGEMCP_SEAL_KEYS` a client of 2026-07-28 is asked in every mode, since it sends its request again with the
+//! answers. Subscriptions need a stream that is held for longer than a minute, and a store that tells of changes. A load
+//! balancer takes no stream, so what is behind one has the first two columns; set `buffered` there, so that nobody is
+//! asked in vain.
+//!
+//! **Tasks in the invocation that made them** (`streamed`): the client has its task at once, as an event, and the
+//! stream of that answer stays open, with a comment every 15 seconds, until the work is done: it is the end of the
+//! stream that lets Lambda freeze the function. It is the same for what a handler gives to
+//! [`Platform::background`](edgemcp::platform::Platform::background). That is why neither is there for a client that
+//! does not say `Accept: text/event-stream`, nor on a plain route, whose callers may wait for the end of an answer, nor
+//! in a session of the legacy era, whose client comes back for the rest. A client that goes away ends no work: Lambda
+//! does not tell the function. An answer that is no success is not an event; it is sent at once too, and ends with the
+//! work.
+//!
+//! **Tasks in an invocation of their own** (`invoke`): the function invokes itself asynchronously, with
+//! `{"edgemcp":{"task":"…"}}`, and the version that runs is the one that is invoked. What answers the client is free
+//! again at once. Lambda delivers at least once, and again where an invocation fails; a lease in the table has one
+//! invocation run a task. `cargo lambda watch` has no asynchronous invocations: develop with `streamed`.
+//!
+//! Either way a task must be done [`DEADLINE_MARGIN`] before the function's own timeout, at most 15 minutes. One that is
+//! not is left, and begun again when its client asks after it; [`Context::step`](edgemcp::Context::step) keeps what was
+//! done by then.
+//!
+//! # Permissions
+//!
+//! The function's role needs, on the table:
+//!
+//! ```json
+//! { "Effect": "Allow", "Resource": "arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE",
+//!   "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"] }
+//! ```
+//!
+//! and with `EDGEMCP_LAMBDA_TASKS=invoke`, on the function and its versions:
+//!
+//! ```json
+//! { "Effect": "Allow", "Action": "lambda:InvokeFunction",
+//!   "Resource": ["arn:aws:lambda:REGION:ACCOUNT:function:NAME", "arn:aws:lambda:REGION:ACCOUNT:function:NAME:*"] }
+//! ```
 
+mod background;
 mod dynamodb;
 mod event;
 mod fetch;
 mod function;
+mod invoke;
 mod nested;
 mod path;
 mod platform;
 mod response;
 mod settings;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use edgemcp::{Server, platform::Vars as _};
+use edgemcp::{
+    Server,
+    platform::{LogLevel, Vars as _},
+};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
@@ -45,7 +115,7 @@ pub use self::{
     nested::handle,
     platform::{ConfigError, platform},
     response::{ALB_ANSWER_BYTES_MAX, AnswerStream, BUFFERED_ANSWER_BYTES_MAX},
-    settings::ResponseMode,
+    settings::HOLD_MAX,
 };
 use crate::platform::Environment;
 
@@ -73,24 +143,36 @@ pub fn run(server: impl FnOnce() -> Server) -> ExitCode {
 
 fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
     let mut problems = settings::runtime_problems(&Environment);
-    let mode = settings::response_mode(&Environment).map_err(|problem| problems.push(problem));
     let platform = platform().map_err(|error| problems.extend(error.0));
     let service =
         server().build().map_err(|error| problems.extend(error.to_string().lines().map(str::to_owned)));
-    let (Ok(mode), Ok(platform), Ok(service), true) = (mode, platform, service, problems.is_empty()) else {
+    let (Ok(platform), Ok(service), true) = (platform, service, problems.is_empty()) else {
         return Err(problems);
     };
-    let function = Function::new(service, platform, mode);
+    let log = platform.clone();
+    let function = Function::new(service, platform);
     // One thread: an instance has one event at a time, and a fraction of a processor where it has little memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| vec![format!("the async runtime did not start: {error}")])?;
+    let events = Arc::new(AtomicU64::new(0));
+    let count = events.clone();
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        count.fetch_add(1, Ordering::Relaxed);
         let function = function.clone();
         async move { function.answer(event).await }
     });
-    runtime
-        .block_on(lambda_runtime::run_concurrent(handler))
-        .map_err(|error| vec![format!("Lambda's runtime API failed: {error}")])
+    loop {
+        let before = events.load(Ordering::Relaxed);
+        let Err(error) = runtime.block_on(lambda_runtime::run_concurrent(handler.clone())) else {
+            return Ok(());
+        };
+        // cargo-lambda's emulator breaks the connection of an answer whose client is gone, which says nothing of the
+        // next event. Where no event has come either, there is nobody to serve.
+        if events.load(Ordering::Relaxed) == before {
+            return Err(vec![format!("Lambda's runtime API failed: {error}")]);
+        }
+        log.log(LogLevel::Warning, &format!("an answer could not be handed to Lambda: {error}"));
+    }
 }

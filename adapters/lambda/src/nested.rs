@@ -18,10 +18,15 @@ use crate::{
 /// both take as it is. The stage and the base path of API Gateway are taken off the path, as [`run`](crate::run) does;
 /// the deadline is that of the invocation.
 ///
+/// Set `EDGEMCP_LAMBDA_RESPONSE=streamed` with the second of the two, and only there: on a platform that holds answers
+/// open, `lambda_http::run` would wait for each of them to end.
+///
 /// # Limits
 /// The event was converted by `lambda_http`, which fails the invocation on a `Host` or a base64 body that is none,
-/// and neither the size of an answer nor the deadline is watched. To have all that, answer events with a
-/// [`Function`](crate::Function), and give the server its other routes with `Server::route`.
+/// and neither the size of an answer nor the deadline is watched. There is no work after an answer, and `lambda_http`
+/// does not know the event by which a function invokes itself, so there are no tasks; leave `EDGEMCP_LAMBDA_TASKS` out.
+/// To have all that, answer events with a [`Function`](crate::Function), and give the server its other routes with
+/// `Server::route`.
 ///
 /// ```no_run
 /// use edgemcp::http::Body;

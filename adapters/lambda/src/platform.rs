@@ -13,9 +13,10 @@ use edgemcp::{
 use serde::Serialize;
 
 use crate::{
-    dynamodb::{DynamoDbConfig, DynamoDbStore},
+    dynamodb::{DynamoDbConfig, DynamoDbStore, TABLE},
     fetch::{Https, HttpsFetch},
-    settings,
+    invoke::{Itself, SelfInvocation},
+    settings::{self, TASKS},
 };
 
 /// What is wrong with the environment: every problem, one per line.
@@ -33,25 +34,34 @@ impl std::error::Error for ConfigError {}
 /// The platform of this Lambda function, from its environment variables. Making it opens no connection and reads no
 /// file; the store's client is made when it is first used.
 ///
-/// There is no background work: Lambda freezes a function once it has answered, so work that is left over would run
-/// whenever the next event comes, or never. What must happen, a handler does before it answers.
+/// With `EDGEMCP_LAMBDA_RESPONSE=streamed` it holds answers open, for [`HOLD_MAX`](crate::HOLD_MAX), and a
+/// [`Function`](crate::Function) streams them. With `EDGEMCP_LAMBDA_TASKS=invoke` it has tasks done by another
+/// invocation of the function. It runs no work in the background: Lambda freezes a function once it has answered, so
+/// work that is left over would run whenever the next event comes, or never. A [`Function`](crate::Function) that
+/// streams adds it to the requests whose answer can stay open so long.
 ///
 /// # Errors
-/// [`ConfigError`] where a variable that is set cannot be meant: an unknown `EDGEMCP_LOG`, or a table without a region
-/// or credentials.
+/// [`ConfigError`] where a variable that is set cannot be meant: an unknown `EDGEMCP_LAMBDA_RESPONSE`,
+/// `EDGEMCP_LAMBDA_TASKS` or `EDGEMCP_LOG`, a table without a region or credentials, tasks without a table.
 pub fn platform() -> Result<Platform, ConfigError> {
     let vars = Environment;
-    let mut problems = Vec::new();
-    let least = settings::log_level(&vars).unwrap_or_else(|problem| {
-        problems.push(problem);
-        None
-    });
-    let table = DynamoDbConfig::from_vars(&vars).unwrap_or_else(|problem| {
-        problems.push(problem);
-        None
-    });
-    if !problems.is_empty() {
-        return Err(ConfigError(problems));
+    let mut problems = Problems::default();
+    let least = problems.or_default(settings::log_level(&vars));
+    let hold_max = problems.or_default(settings::hold_max(&vars));
+    let table = DynamoDbConfig::from_vars(&vars);
+    let itself = match (settings::invokes_itself(&vars), &table) {
+        (Ok(true), Ok(Some(table))) => Itself::from_vars(&vars, table).map(Some),
+        (Ok(true), Ok(None)) => Err(format!(
+            "`{TASKS}` is `invoke` but `{TABLE}` is not set (one invocation leaves a task in that table for the other)"
+        )),
+        // What is wrong with the table is a problem of its own.
+        (Ok(true), Err(_)) | (Ok(false), _) => Ok(None),
+        (Err(problem), _) => Err(problem),
+    };
+    let table = problems.or_default(table);
+    let itself = problems.or_default(itself);
+    if !problems.0.is_empty() {
+        return Err(ConfigError(problems.0));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let https = Arc::new(Https::default());
@@ -59,10 +69,30 @@ pub fn platform() -> Result<Platform, ConfigError> {
         .fetch(Arc::new(HttpsFetch::new(https.clone())))
         .vars(Arc::new(vars))
         .log(Arc::new(JsonLog { least }));
+    if let Some(hold_max) = hold_max {
+        platform = platform.hold_max(hold_max);
+    }
+    if let Some(itself) = itself {
+        platform = platform.delegate(Arc::new(SelfInvocation::new(itself, clock.clone(), https.clone())));
+    }
     if let Some(config) = table {
         platform = platform.store(Arc::new(DynamoDbStore::new(config, clock).sharing(https)));
     }
     Ok(platform.build())
+}
+
+/// What is wrong with the environment so far.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    /// What a setting says; one that is wrong is noted, and says nothing.
+    fn or_default<T: Default>(&mut self, setting: Result<T, String>) -> T {
+        setting.unwrap_or_else(|problem| {
+            self.0.push(problem);
+            T::default()
+        })
+    }
 }
 
 /// The system's clock, and tokio's timer.

@@ -10,6 +10,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use edgemcp::{
+    KEEP_ALIVE_EVERY,
     future::{BoxFuture, BoxStream},
     http::{Body, BodyError},
     platform::{LogLevel, Platform},
@@ -17,14 +18,14 @@ use edgemcp::{
 use futures_core::Stream;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE},
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE},
     response::Parts,
 };
 use lambda_runtime::{MetadataPrelude, StreamResponse};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::event::Kind;
+use crate::{background::Behind, event::Kind};
 
 /// The largest answer that Lambda takes in one piece, in bytes of the JSON object around it. It is the number that
 /// Lambda itself names when it refuses one.
@@ -136,19 +137,52 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// The answer as a stream that goes out while it is made; `time_up` ends it.
+/// The answer as a stream that goes out while it is made; `time_up` ends it. It stays open for the work `behind` it.
 pub(crate) fn streamed(
     response: Response<Body>,
     platform: Platform,
     time_up: Option<BoxFuture<'static, ()>>,
+    behind: Option<Behind>,
 ) -> StreamResponse<AnswerStream> {
-    let (Parts { status, headers, .. }, body) = response.into_parts();
+    let (Parts { status, mut headers, .. }, body) = response.into_parts();
+    let (mut whole, rest) = match body.into_bytes() {
+        Ok(whole) => (Some(whole), None),
+        Err(rest) => (None, Some(rest)),
+    };
+    let is = |headers: &HeaderMap, kind: &str| headers.get(CONTENT_TYPE).is_some_and(|value| value == kind);
+    if let (Some(json), Some(behind)) = (&whole, &behind)
+        && behind.is_busy()
+        && status == StatusCode::OK
+        && is(&headers, "application/json")
+    {
+        // A client that waits for the end of JSON would wait for the work as well, and takes an event as it comes.
+        whole = Some(event(json));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+    let is_events = is(&headers, EVENTS);
     let cookies = cookies(&headers);
     let headers = single(&headers, &platform);
     StreamResponse {
         metadata_prelude: MetadataPrelude { status_code: status, headers, cookies },
-        stream: AnswerStream { rest: body.into_bytes().map(Some), platform, time_up },
+        stream: AnswerStream { whole, rest, behind, is_events, silence: None, platform, time_up },
     }
+}
+
+/// The media type of a stream of events.
+const EVENTS: &str = "text/event-stream";
+
+/// A message as an event (WHATWG HTML, section 9.2, "Server-sent events").
+fn event(message: &[u8]) -> Bytes {
+    let mut event = Vec::with_capacity(message.len() + 8);
+    for line in message.split(|b| matches!(b, b'\n' | b'\r')) {
+        event.extend_from_slice(b"data: ");
+        event.extend_from_slice(line);
+        event.push(b'\n');
+    }
+    event.push(b'\n');
+    event.into()
 }
 
 /// One text per name, which is all that Lambda reads before a stream: `lambda_runtime` would write several values as a
@@ -170,37 +204,69 @@ fn single(headers: &HeaderMap, platform: &Platform) -> HeaderMap {
 /// The body of a streamed answer.
 ///
 /// Where the service's own stream breaks off, or where the function's time is up, this one ends, and the log says so:
-/// `lambda_runtime` would write the text of an error into the body, where a client reads it.
+/// `lambda_runtime` would write the text of an error into the body, where a client reads it. Where work goes on after
+/// the answer, this stays open until it is done; between events it then says every [`KEEP_ALIVE_EVERY`] that somebody
+/// is there.
 pub struct AnswerStream {
-    rest: Result<Option<Bytes>, BoxStream<'static, Result<Bytes, BodyError>>>,
+    whole: Option<Bytes>,
+    /// What follows it, until its end.
+    rest: Option<BoxStream<'static, Result<Bytes, BodyError>>>,
+    behind: Option<Behind>,
+    is_events: bool,
+    silence: Option<BoxFuture<'static, ()>>,
     platform: Platform,
     time_up: Option<BoxFuture<'static, ()>>,
+}
+
+impl AnswerStream {
+    /// The next part of the answer itself.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(whole) = self.whole.take().filter(|bytes| !bytes.is_empty()) {
+            return Poll::Ready(Some(whole));
+        }
+        let Some(stream) = &mut self.rest else { return Poll::Ready(None) };
+        match stream.as_mut().poll_next(cx) {
+            Poll::Ready(Some(Ok(chunk))) => return Poll::Ready(Some(chunk)),
+            Poll::Ready(Some(Err(error))) => {
+                self.platform.log(LogLevel::Error, &format!("a streamed answer broke off: {error}"));
+            }
+            Poll::Ready(None) => {}
+            Poll::Pending => {
+                let Some(time_up) = &mut self.time_up else { return Poll::Pending };
+                ready!(time_up.as_mut().poll(cx));
+                self.platform
+                    .log(LogLevel::Warning, "a streamed answer was ended: the function's time is up");
+            }
+        }
+        self.rest = None;
+        Poll::Ready(None)
+    }
+
+    /// What is sent after the answer, until nothing goes on behind it.
+    fn poll_behind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(behind) = &self.behind else { return Poll::Ready(None) };
+        if behind.poll_done(cx).is_ready() {
+            self.behind = None;
+            return Poll::Ready(None);
+        }
+        if !self.is_events {
+            return Poll::Pending;
+        }
+        let silence = self.silence.get_or_insert_with(|| self.platform.sleep(KEEP_ALIVE_EVERY));
+        ready!(silence.as_mut().poll(cx));
+        self.silence = None;
+        Poll::Ready(Some(Bytes::from_static(b": keep-alive\n\n")))
+    }
 }
 
 impl Stream for AnswerStream {
     type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let stream = match &mut this.rest {
-            Ok(whole) => return Poll::Ready(whole.take().filter(|bytes| !bytes.is_empty()).map(Ok)),
-            Err(stream) => stream,
-        };
-        match stream.as_mut().poll_next(cx) {
-            Poll::Ready(Some(Ok(chunk))) => return Poll::Ready(Some(Ok(chunk))),
-            Poll::Ready(Some(Err(error))) => {
-                this.platform.log(LogLevel::Error, &format!("a streamed answer broke off: {error}"));
-            }
-            Poll::Ready(None) => {}
-            Poll::Pending => {
-                let Some(time_up) = &mut this.time_up else { return Poll::Pending };
-                ready!(time_up.as_mut().poll(cx));
-                this.platform
-                    .log(LogLevel::Warning, "a streamed answer was ended: the function's time is up");
-            }
+        match ready!(self.poll_answer(cx)) {
+            Some(chunk) => Poll::Ready(Some(Ok(chunk))),
+            None => self.poll_behind(cx).map(|chunk| chunk.map(Ok)),
         }
-        this.rest = Ok(None);
-        Poll::Ready(None)
     }
 }
 

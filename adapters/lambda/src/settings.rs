@@ -1,32 +1,43 @@
 //! Reads this adapter's own settings from the environment, and says what is wrong with each.
 
+use std::time::Duration;
+
 use edgemcp::platform::{LogLevel, Vars};
 
-/// How a function hands its answers to Lambda. No event tells which one its source wants, so it is configuration, and
-/// the function URL's or the integration's own setting must agree with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ResponseMode {
-    /// In one piece, which every source can take (a function URL's `BUFFERED`).
-    #[default]
-    Buffered,
-    /// While they are made: function URLs (`RESPONSE_STREAM`) and REST APIs (`responseTransferMode: STREAM`).
-    Streamed,
-}
+/// How long a streamed answer is held open for a person, such as one who fills in a form. A waiting function is paid
+/// for, so it only waits for those who are quick: a legacy client comes back by itself (`Last-Event-ID`), and its call
+/// goes on from the store.
+pub const HOLD_MAX: Duration = Duration::from_secs(5);
 
-/// The variable that sets the [`ResponseMode`].
+/// The variable that sets whether answers are streamed. No event tells what its source wants, so it is configuration,
+/// and the function URL's or the integration's own setting must agree with it.
 pub(crate) const RESPONSE: &str = "EDGEMCP_LAMBDA_RESPONSE";
+
+/// The variable that sets who does tasks.
+pub(crate) const TASKS: &str = "EDGEMCP_LAMBDA_TASKS";
 
 /// The variable that sets the least level that is logged.
 pub(crate) const LOG: &str = "EDGEMCP_LOG";
 
-/// The mode that `EDGEMCP_LAMBDA_RESPONSE` sets.
-pub(crate) fn response_mode(vars: &dyn Vars) -> Result<ResponseMode, String> {
+/// How long an answer may be held open, as `EDGEMCP_LAMBDA_RESPONSE` sets it; `None` where answers leave in one piece.
+pub(crate) fn hold_max(vars: &dyn Vars) -> Result<Option<Duration>, String> {
     match vars.var(RESPONSE).as_deref() {
-        None | Some("buffered") => Ok(ResponseMode::Buffered),
-        Some("streamed") => Ok(ResponseMode::Streamed),
+        None | Some("buffered") => Ok(None),
+        Some("streamed") => Ok(Some(HOLD_MAX)),
         Some(other) => {
             Err(format!("`{RESPONSE}` is {other:?}; it takes `buffered` (the default) or `streamed`"))
         }
+    }
+}
+
+/// Whether `EDGEMCP_LAMBDA_TASKS` has the function invoke itself for each task.
+pub(crate) fn invokes_itself(vars: &dyn Vars) -> Result<bool, String> {
+    match vars.var(TASKS).as_deref() {
+        None => Ok(false),
+        Some("invoke") => Ok(true),
+        Some(other) => Err(format!(
+            "`{TASKS}` is {other:?}; it takes `invoke`, or is not set (tasks are then had where answers are streamed)"
+        )),
     }
 }
 
@@ -89,16 +100,25 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_buffered_unless_the_setting_says_streamed() {
-        assert_eq!(response_mode(&set([])), Ok(ResponseMode::Buffered));
-        assert_eq!(response_mode(&set([(RESPONSE, "buffered")])), Ok(ResponseMode::Buffered));
-        assert_eq!(response_mode(&set([(RESPONSE, "streamed")])), Ok(ResponseMode::Streamed));
+    fn answers_leave_in_one_piece_unless_the_setting_says_streamed() {
+        assert_eq!(hold_max(&set([])), Ok(None));
+        assert_eq!(hold_max(&set([(RESPONSE, "buffered")])), Ok(None));
+        assert_eq!(hold_max(&set([(RESPONSE, "streamed")])), Ok(Some(HOLD_MAX)));
+    }
+
+    #[test]
+    fn a_function_invokes_itself_only_where_it_is_told_to() {
+        assert_eq!(invokes_itself(&set([])), Ok(false));
+        assert_eq!(invokes_itself(&set([(TASKS, "invoke")])), Ok(true));
+        let refused = invokes_itself(&set([(TASKS, "queue")])).unwrap_err();
+        assert!(refused.contains("`EDGEMCP_LAMBDA_TASKS`") && refused.contains("\"queue\""), "{refused}");
+        assert!(refused.contains("`invoke`"), "{refused}");
     }
 
     #[test]
     fn another_mode_is_refused_with_the_two_that_there_are() {
         assert_eq!(
-            response_mode(&set([(RESPONSE, "stream")])),
+            hold_max(&set([(RESPONSE, "stream")])),
             Err("`EDGEMCP_LAMBDA_RESPONSE` is \"stream\"; it takes `buffered` (the default) or `streamed`"
                 .to_owned())
         );

@@ -8,11 +8,12 @@
 
 mod common;
 
-use common::{Answered, Lines, NOW, answered, event, failed, function, received, recorded};
-use edgemcp_lambda::{
-    ALB_ANSWER_BYTES_MAX, BUFFERED_ANSWER_BYTES_MAX, DEADLINE_MARGIN,
-    ResponseMode::{self, Buffered, Streamed},
+use common::{
+    Answered, Lines,
+    Mode::{self, Buffered, Streamed},
+    NOW, answered, event, failed, function, received, recorded,
 };
+use edgemcp_lambda::{ALB_ANSWER_BYTES_MAX, BUFFERED_ANSWER_BYTES_MAX, DEADLINE_MARGIN};
 use lambda_runtime::FunctionResponse;
 use serde_json::{Value, json};
 
@@ -169,7 +170,7 @@ async fn the_deadline_of_the_invocation_is_the_platforms() {
     }
 }
 
-async fn get(mode: ResponseMode, kind: &str, path: &str) -> Answered {
+async fn get(mode: Mode, kind: &str, path: &str) -> Answered {
     answered(mode, &to(kind, "GET", path)).await
 }
 
@@ -296,7 +297,7 @@ async fn a_stream_that_breaks_off_tells_the_log_and_not_the_client() {
 }
 
 /// The answer whose object would have `over` bytes more than `bytes_max`.
-async fn sized(mode: ResponseMode, kind: &str, bytes_max: usize, over: isize) -> Answered {
+async fn sized(mode: Mode, kind: &str, bytes_max: usize, over: isize) -> Answered {
     let with = async |mode, bytes: usize| {
         answered(mode, &asking(to(kind, "GET", "/sized"), &format!("bytes={bytes}"))).await
     };

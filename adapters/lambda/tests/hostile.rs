@@ -9,12 +9,12 @@
 mod common;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use common::{BODY_BYTES_MAX, Lines, answered, event, function, recorded};
-use edgemcp_lambda::{
-    HEADER_BYTES_MAX, HEADERS_MAX,
-    ResponseMode::{Buffered, Streamed},
-    URI_BYTES_MAX,
+use common::{
+    BODY_BYTES_MAX, Lines,
+    Mode::{Buffered, Streamed},
+    answered, event, function, recorded,
 };
+use edgemcp_lambda::{HEADER_BYTES_MAX, HEADERS_MAX, URI_BYTES_MAX};
 use serde_json::{Value, json};
 
 const KINDS: [&str; 5] = [

@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{BODY_BYTES_MAX, Lines, platform, recorded, server};
+use common::{BODY_BYTES_MAX, Lines, Mode, platform, recorded, server};
 use edgemcp::{Service, http::Body, platform::Platform};
 use edgemcp_lambda::handle;
 use http::Response;
@@ -24,7 +24,7 @@ async fn app(service: &Service, platform: &Platform, request: Request) -> Respon
 }
 
 async fn ask(request: Request) -> (u16, Value) {
-    let (service, platform) = (server().build().unwrap(), platform(&Lines::default()));
+    let (service, platform) = (server().build().unwrap(), platform(Mode::Buffered, &Lines::default()));
     let function = service_fn(|request: Request| async {
         Ok::<_, lambda_http::Error>(app(&service, &platform, request).await)
     });

@@ -68,6 +68,7 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
     let output = start(&address)
         .arg("twice")
         .env("EDGEMCP_LAMBDA_RESPONSE", "stream")
+        .env("EDGEMCP_LAMBDA_TASKS", "queue")
         .env("EDGEMCP_LOG", "trace")
         .env("EDGEMCP_TABLE", "adder")
         .env_remove("AWS_LAMBDA_FUNCTION_VERSION")
@@ -77,12 +78,44 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{log}");
     let problems: Vec<_> = log.lines().filter(|line| line.starts_with("error: ")).collect();
-    for part in
-        ["`EDGEMCP_LAMBDA_RESPONSE`", "`EDGEMCP_LOG`", "AWS_REGION", "AWS_LAMBDA_FUNCTION_VERSION", "\"add\""]
-    {
+    for part in [
+        "`EDGEMCP_LAMBDA_RESPONSE`",
+        "`EDGEMCP_LAMBDA_TASKS`",
+        "`EDGEMCP_LOG`",
+        "AWS_REGION",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "\"add\"",
+    ] {
         assert!(problems.iter().any(|problem| problem.contains(part)), "{part} in {log}");
     }
     assert_eq!(*asked.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_function_that_would_invoke_itself_needs_a_table_and_an_address() {
+    let table = [
+        ("EDGEMCP_TABLE", "adder"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_ENDPOINT_URL_LAMBDA", "nowhere"),
+    ];
+    for (settings, parts) in [
+        (&table[..0], ["`EDGEMCP_LAMBDA_TASKS`", "`EDGEMCP_TABLE` is not set"]),
+        // One problem is not told as two.
+        (&table[..1], ["AWS_REGION", "AWS_DEFAULT_REGION"]),
+        (&table[..], ["`AWS_ENDPOINT_URL_LAMBDA`", "\"nowhere\""]),
+    ] {
+        let address = wire::serve(|_| Told::Silence).await;
+        let mut command = start(&address);
+        command.env("EDGEMCP_LAMBDA_TASKS", "invoke").envs(settings.iter().copied());
+        let output = command.output().await.unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{log}");
+        let problems: Vec<_> = log.lines().filter(|line| line.starts_with("error: ")).collect();
+        let is_told = problems.len() == 1 && parts.iter().all(|part| problems[0].contains(part));
+        assert!(is_told, "{parts:?} in {log}");
+    }
 }
 
 /// Hands a function these events, one after the other, and returns what it posted for each.
@@ -156,4 +189,32 @@ async fn a_streamed_answer_is_a_prelude_eight_zero_bytes_and_the_body() {
 
     assert!(!posted[1].head.contains("streaming"), "a load balancer takes no stream: {}", posted[1].head);
     assert_eq!(serde_json::from_slice::<Value>(&posted[1].body).unwrap()["statusCode"], 200);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api_that_is_gone_does() {
+    let (mut asked, mut handed_over) = (0, 0);
+    let address = wire::serve(move |request: &Asked| {
+        if request.what.ends_with("/response") {
+            handed_over += 1;
+            return match handed_over {
+                1 => Told::Break,
+                _ => Told::Answer(202, String::new(), String::new()),
+            };
+        }
+        asked += 1;
+        if asked > 2 {
+            return Told::Break;
+        }
+        let head = "lambda-runtime-aws-request-id: 1\r\nlambda-runtime-deadline-ms: 32503680000000\r\n\
+                    lambda-runtime-invoked-function-arn: arn\r\n";
+        Told::Answer(200, head.to_owned(), recorded("function-url").to_string())
+    })
+    .await;
+    let output = start(&address).output().await.unwrap();
+    let log = String::from_utf8(output.stdout).unwrap();
+    assert!(log.contains("an answer could not be handed to Lambda"), "{log}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("error: Lambda's runtime API failed"), "{errors}");
 }

@@ -6,11 +6,11 @@
     reason = "a test that cannot go on may panic"
 )]
 
+#[path = "common/emulators.rs"]
+mod emulators;
+
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
-    path::PathBuf,
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -26,55 +26,20 @@ use edgemcp::{
 };
 use edgemcp_lambda::{DynamoDbConfig, DynamoDbCredentials, DynamoDbStore, VALUE_BYTES_MAX};
 use edgemcp_testkit::{ManualClock, Subject, run_all};
-use tokio::process::{Child, Command};
+use emulators::Emulator;
 
-/// A DynamoDB emulator of its own, which ends with the test.
-struct Emulator {
-    address: String,
-    _process: Child,
+/// A table of its own on a DynamoDB emulator.
+fn config(emulator: &Emulator) -> DynamoDbConfig {
+    static TABLES: AtomicU32 = AtomicU32::new(0);
+    let table = format!("table-{}", TABLES.fetch_add(1, Ordering::Relaxed));
+    DynamoDbConfig::new(table, "eu-central-1", keys()).endpoint(emulator.url())
 }
 
-impl Emulator {
-    async fn start() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "where the emulator is belongs to this machine")]
-        let program = std::env::var_os("EDGEMCP_DYNOXIDE").map_or_else(|| "dynoxide".into(), PathBuf::from);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = Command::new(&program)
-            .args(["serve", "--host", "127.0.0.1", "--log", "quiet", "--port", &port.to_string()])
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "the DynamoDB emulator {program:?} does not start: {error} (get it with `deploy/toolchain/install \
-                     lambda`, then `. deploy/toolchain/env.sh`; or set `EDGEMCP_DYNOXIDE` to where it is)"
-                )
-            });
-        let address = format!("127.0.0.1:{port}");
-        for _ in 0..500 {
-            if tokio::net::TcpStream::connect(&address).await.is_ok() {
-                return Self { address: format!("http://{address}"), _process: process };
-            }
-            if let Some(status) = process.try_wait().unwrap() {
-                panic!("the DynamoDB emulator {program:?} ended: {status}");
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("the DynamoDB emulator {program:?} does not listen on {address}");
-    }
-
-    fn config(&self) -> DynamoDbConfig {
-        static TABLES: AtomicU32 = AtomicU32::new(0);
-        let table = format!("table-{}", TABLES.fetch_add(1, Ordering::Relaxed));
-        DynamoDbConfig::new(table, "eu-central-1", keys()).endpoint(&self.address)
-    }
-
-    async fn store(&self) -> (DynamoDbStore, ManualClock) {
-        let clock = present();
-        let store = DynamoDbStore::new(self.config(), Arc::new(clock.clone()));
-        store.create_table().await.unwrap();
-        (store, clock)
-    }
+async fn store(emulator: &Emulator) -> (DynamoDbStore, ManualClock) {
+    let clock = present();
+    let store = DynamoDbStore::new(config(emulator), Arc::new(clock.clone()));
+    store.create_table().await.unwrap();
+    (store, clock)
 }
 
 fn keys() -> DynamoDbCredentials {
@@ -96,8 +61,8 @@ fn key(item: &str) -> Key {
 
 #[tokio::test]
 async fn the_dynamodb_store_keeps_the_contract() {
-    let emulator = Emulator::start().await;
-    let (store, clock) = emulator.store().await;
+    let emulator = Emulator::dynamodb().await;
+    let (store, clock) = store(&emulator).await;
     let report = run_all(&Subject::new(Arc::new(store), clock, "run")).await;
     print!("{report}");
     report.verdict().unwrap();
@@ -105,9 +70,9 @@ async fn the_dynamodb_store_keeps_the_contract() {
 
 #[tokio::test]
 async fn an_item_has_the_attributes_that_the_table_is_documented_with() {
-    let emulator = Emulator::start().await;
+    let emulator = Emulator::dynamodb().await;
     let clock = present();
-    let config = emulator.config();
+    let config = config(&emulator);
     let store = DynamoDbStore::new(config.clone(), Arc::new(clock.clone()));
     store.create_table().await.unwrap();
     store.put(&key("text"), "value".into(), Some(Duration::from_millis(1_500))).await.unwrap();
@@ -118,7 +83,7 @@ async fn an_item_has_the_attributes_that_the_table_is_documented_with() {
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::v2026_01_12())
             .region(aws_sdk_dynamodb::config::Region::new("eu-central-1"))
             .credentials_provider(aws_sdk_dynamodb::config::Credentials::new("a", "b", None, None, "test"))
-            .endpoint_url(&emulator.address)
+            .endpoint_url(emulator.url())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build(),
     );
@@ -148,8 +113,8 @@ async fn an_item_has_the_attributes_that_the_table_is_documented_with() {
 
 #[tokio::test]
 async fn the_largest_value_fits_beside_the_longest_key() {
-    let emulator = Emulator::start().await;
-    let (store, _) = emulator.store().await;
+    let emulator = Emulator::dynamodb().await;
+    let (store, _) = store(&emulator).await;
     let part = "x".repeat(KEY_PART_BYTES_MAX);
     let key = Key::new(&*part, &*part, &*part).unwrap();
     let value = Bytes::from(vec![b'v'; VALUE_BYTES_MAX]);
@@ -160,8 +125,8 @@ async fn the_largest_value_fits_beside_the_longest_key() {
 
 #[tokio::test]
 async fn digits_in_another_form_than_a_counters_own_can_be_added_to() {
-    let emulator = Emulator::start().await;
-    let (store, clock) = emulator.store().await;
+    let emulator = Emulator::dynamodb().await;
+    let (store, clock) = store(&emulator).await;
     let end = Some(clock.now().after(HOUR));
     for (item, digits, ttl, expires_at) in [("plus", "+7", Some(HOUR), end), ("zero", "007", None, None)] {
         let key = key(item);
@@ -174,8 +139,8 @@ async fn digits_in_another_form_than_a_counters_own_can_be_added_to() {
 
 #[tokio::test]
 async fn a_listing_of_large_values_goes_on_where_dynamodb_ends_a_page() {
-    let emulator = Emulator::start().await;
-    let (store, _) = emulator.store().await;
+    let emulator = Emulator::dynamodb().await;
+    let (store, _) = store(&emulator).await;
     let names = ["a", "b", "c", "d"];
     for name in names {
         store.put(&key(name), Bytes::from(vec![b'v'; VALUE_BYTES_MAX]), None).await.unwrap();
@@ -196,8 +161,8 @@ async fn a_listing_of_large_values_goes_on_where_dynamodb_ends_a_page() {
 
 #[tokio::test]
 async fn a_table_that_is_not_there_is_named_with_the_way_out() {
-    let emulator = Emulator::start().await;
-    let config = emulator.config();
+    let emulator = Emulator::dynamodb().await;
+    let config = config(&emulator);
     let store = DynamoDbStore::new(config.clone(), Arc::new(present()));
     let error = store.get(&key("x"), Consistency::Strong).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Denied, "{error}");
@@ -226,11 +191,11 @@ impl Vars for Set {
 
 #[tokio::test]
 async fn an_emulators_table_is_made_on_first_use_where_the_environment_says_so() {
-    let emulator = Emulator::start().await;
+    let emulator = Emulator::dynamodb().await;
     let vars = Set(BTreeMap::from([
         ("EDGEMCP_TABLE", "made".to_owned()),
         ("EDGEMCP_CREATE_TABLE", "1".to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", emulator.address.clone()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", emulator.url()),
         ("AWS_REGION", "eu-central-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", "emulated".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "emulated".to_owned()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     Client, Config,
     config::{
-        BehaviorVersion, Builder, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig,
+        BehaviorVersion, Builder, Region, SharedCredentialsProvider, retry::RetryConfig,
         timeout::TimeoutConfig,
     },
     operation::create_table::CreateTableError,
@@ -41,14 +41,6 @@ const THROTTLED_ATTEMPTS_MAX: u32 = 3;
 
 pub(super) fn client(config: &DynamoDbConfig, https: &Https) -> Client {
     let DynamoDbConfig { region, endpoint, credentials, .. } = config;
-    let credentials = Credentials::new(
-        credentials.access_key_id.clone(),
-        credentials.secret_access_key.clone(),
-        credentials.session_token.clone(),
-        // Lambda replaces an instance before its credentials end.
-        None,
-        "edgemcp",
-    );
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -57,7 +49,7 @@ pub(super) fn client(config: &DynamoDbConfig, https: &Https) -> Client {
     let mut builder = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .credentials_provider(SharedCredentialsProvider::new(credentials.for_sdk()))
         .http_client(https.for_sdk())
         .sleep_impl(TokioSleep::new())
         .timeout_config(timeouts)

@@ -1,8 +1,10 @@
 //! Which table, where, and with whose keys.
 
+use aws_sdk_dynamodb::config::Credentials;
 use edgemcp::platform::Vars;
 
-const TABLE: &str = "EDGEMCP_TABLE";
+/// The variable that names the table.
+pub(crate) const TABLE: &str = "EDGEMCP_TABLE";
 const CREATE_TABLE: &str = "EDGEMCP_CREATE_TABLE";
 
 /// The table of a [`DynamoDbStore`](crate::DynamoDbStore), and how to reach it.
@@ -83,6 +85,16 @@ impl DynamoDbConfig {
         &self.table
     }
 
+    /// Where the function runs.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Whose keys sign requests.
+    pub(crate) fn credentials(&self) -> &DynamoDbCredentials {
+        &self.credentials
+    }
+
     pub(super) fn creates_table(&self) -> bool {
         self.create_table
     }
@@ -100,6 +112,13 @@ impl DynamoDbCredentials {
             secret_access_key: secret_access_key.into(),
             session_token,
         }
+    }
+
+    /// The keys in the form that the AWS SDK takes.
+    pub(crate) fn for_sdk(&self) -> Credentials {
+        let Self { access_key_id, secret_access_key, session_token } = self.clone();
+        // Lambda replaces an instance before its credentials end.
+        Credentials::new(access_key_id, secret_access_key, session_token, None, "edgemcp")
     }
 }
 

@@ -9,7 +9,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,9 +24,9 @@ use edgemcp::{
     platform::{Clock, Log, LogLevel, Platform, Random, RandomError, Timestamp},
     prelude::*,
 };
-use edgemcp_lambda::{Answer, Function, ResponseMode};
+use edgemcp_lambda::{Answer, AnswerStream, Function, HOLD_MAX};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use lambda_runtime::{Context, Diagnostic, FunctionResponse, LambdaEvent};
+use lambda_runtime::{Context, Diagnostic, FunctionResponse, LambdaEvent, StreamResponse};
 use serde_json::{Value, json, value::RawValue};
 
 /// Add two integers.
@@ -134,6 +137,18 @@ impl Random for Still {
     }
 }
 
+/// Randomness that is enough for ids that must differ.
+#[derive(Default)]
+pub(crate) struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
+        let count = (self.0.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes();
+        buffer.iter_mut().zip(count.iter().rev().cycle()).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+}
+
 /// The lines of the server's log.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
@@ -150,12 +165,23 @@ impl Log for Lines {
     }
 }
 
-pub(crate) fn platform(log: &Lines) -> Platform {
-    Platform::builder(Arc::new(Still), Arc::new(Still)).log(Arc::new(log.clone())).build()
+/// How answers leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Buffered,
+    Streamed,
 }
 
-pub(crate) fn function(mode: ResponseMode, log: &Lines) -> Function {
-    Function::new(server().build().unwrap(), platform(log), mode)
+pub(crate) fn platform(mode: Mode, log: &Lines) -> Platform {
+    let platform = Platform::builder(Arc::new(Still), Arc::new(Still)).log(Arc::new(log.clone()));
+    match mode {
+        Mode::Buffered => platform.build(),
+        Mode::Streamed => platform.hold_max(HOLD_MAX).build(),
+    }
+}
+
+pub(crate) fn function(mode: Mode, log: &Lines) -> Function {
+    Function::new(server().build().unwrap(), platform(mode, log))
 }
 
 /// An event that an invocation with this deadline brings.
@@ -170,6 +196,29 @@ pub(crate) fn recorded(name: &str) -> Value {
     // Cargo runs tests in their package's folder.
     let path = format!("tests/events/{name}.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A function URL's event with a request of revision 2026-07-28, whose client takes tasks; `name` is what the request
+/// names, if anything.
+pub(crate) fn modern(method: &str, mut params: Value, name: &str) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "edgemcp-tests", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {
+            "elicitation": { "form": {} },
+            "extensions": { "io.modelcontextprotocol/tasks": {} },
+        },
+    });
+    let mut event = recorded("function-url");
+    event["headers"]["mcp-method"] = json!(method);
+    event["headers"]["mcp-name"] = json!(name);
+    if name.is_empty() {
+        event["headers"].as_object_mut().unwrap().remove("mcp-name");
+    }
+    event["isBase64Encoded"] = json!(false);
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    event["body"] = json!(body.to_string());
+    event
 }
 
 /// An answer as the caller of the source gets it.
@@ -239,14 +288,77 @@ pub(crate) async fn received(answer: Answer) -> Answered {
     }
 }
 
+/// A streamed answer, read as it comes.
+pub(crate) struct Streamed {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    stream: AnswerStream,
+}
+
+impl Streamed {
+    /// What comes next, once everything that can go on has gone on; `None` while there is nothing.
+    pub(crate) async fn now(&mut self) -> Option<Option<String>> {
+        settle().await;
+        match futures_util::poll!(futures_util::StreamExt::next(&mut self.stream)) {
+            std::task::Poll::Ready(chunk) => {
+                Some(chunk.map(|chunk| String::from_utf8(chunk.unwrap().to_vec()).unwrap()))
+            }
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    pub(crate) async fn chunk(&mut self) -> String {
+        match self.now().await {
+            Some(Some(chunk)) => chunk,
+            Some(None) => panic!("the answer has ended"),
+            None => panic!("nothing comes"),
+        }
+    }
+
+    /// The message of the event that comes next.
+    pub(crate) async fn message(&mut self) -> Value {
+        let event = self.chunk().await;
+        let data = event.strip_prefix("data: ").and_then(|event| event.strip_suffix("\n\n"));
+        serde_json::from_str(data.unwrap_or_else(|| panic!("no event: {event:?}"))).unwrap()
+    }
+
+    pub(crate) async fn is_open(&mut self) -> bool {
+        self.now().await.is_none()
+    }
+
+    pub(crate) async fn has_ended(&mut self) -> bool {
+        self.now().await == Some(None)
+    }
+}
+
+impl From<Answer> for Streamed {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, stream }) => Self {
+                status: metadata_prelude.status_code.as_u16(),
+                headers: metadata_prelude.headers,
+                stream,
+            },
+            FunctionResponse::BufferedResponse(object) => panic!("it came in one piece: {object}"),
+        }
+    }
+}
+
+/// Lets everything go on that can.
+pub(crate) async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// What the caller gets for an event.
-pub(crate) async fn answered(mode: ResponseMode, json: &Value) -> Answered {
+pub(crate) async fn answered(mode: Mode, json: &Value) -> Answered {
     received(function(mode, &Lines::default()).answer(event(json, 0)).await.unwrap()).await
 }
 
 /// Why the invocation failed.
 pub(crate) async fn failed(json: &Value) -> Diagnostic {
-    match function(ResponseMode::Buffered, &Lines::default()).answer(event(json, 0)).await {
+    match function(Mode::Buffered, &Lines::default()).answer(event(json, 0)).await {
         Ok(_) => panic!("the invocation did not fail"),
         Err(diagnostic) => diagnostic,
     }

@@ -1,0 +1,66 @@
+//! The emulators of DynamoDB and of Lambda's own APIs, each a process that ends with its test.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on may panic")]
+
+use std::{net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
+
+use tokio::process::{Child, Command};
+
+/// An emulator that listens.
+pub(crate) struct Emulator {
+    /// Host and port.
+    pub(crate) address: String,
+    _process: Child,
+}
+
+impl Emulator {
+    /// A DynamoDB: dynoxide.
+    pub(crate) async fn dynamodb() -> Self {
+        Self::start("EDGEMCP_DYNOXIDE", "dynoxide", |command, port| {
+            command.args(["serve", "--host", "127.0.0.1", "--log", "quiet", "--port", port]);
+        })
+        .await
+    }
+
+    /// A Lambda without functions: cargo-lambda's emulator of the runtime API, for whoever takes its events, and of the
+    /// function URL. Nothing but its answer is waited for: it has no asynchronous invocations.
+    pub(crate) async fn lambda() -> Self {
+        Self::start("EDGEMCP_CARGO_LAMBDA", "cargo-lambda", |command, port| {
+            // It starts only where there is a program to run, though it runs none here.
+            let folder = "../../examples/calculator";
+            let watch = ["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", port];
+            command.args(watch).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+        })
+        .await
+    }
+
+    async fn start(variable: &str, program: &str, arguments: impl Fn(&mut Command, &str)) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "where the emulator is belongs to this machine")]
+        let program = std::env::var_os(variable).map_or_else(|| program.into(), PathBuf::from);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(&program);
+        arguments(&mut command, &port.to_string());
+        let mut process = command.stdin(Stdio::null()).kill_on_drop(true).spawn().unwrap_or_else(|error| {
+            panic!(
+                "the emulator {program:?} does not start: {error} (get it with `deploy/toolchain/install lambda`, then \
+                 `. deploy/toolchain/env.sh`; or set `{variable}` to where it is)"
+            )
+        });
+        let address = format!("127.0.0.1:{port}");
+        for _ in 0..500 {
+            if tokio::net::TcpStream::connect(&address).await.is_ok() {
+                return Self { address, _process: process };
+            }
+            if let Some(status) = process.try_wait().unwrap() {
+                panic!("the emulator {program:?} ended: {status}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the emulator {program:?} does not listen on {address}");
+    }
+
+    /// Its address with a scheme.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
