@@ -44,6 +44,8 @@ pub(crate) type Work<'a> = Pin<&'a mut DynFuture<'a, Result<Box<RawValue>, Error
 pub(crate) enum Ended {
     /// It is done, or waits for what the client sends with its next request.
     Result(Box<RawValue>),
+    /// It failed.
+    Failed(Error),
     /// Nobody waits for its answer.
     Cancelled,
     /// It goes on when its client, or an answer of the client's, comes.
@@ -65,7 +67,7 @@ impl Driver<'_> {
     /// Runs `work`, the handler of the request.
     ///
     /// # Errors
-    /// What the handler failed with, or why it cannot wait for what it waits for.
+    /// Why it cannot be run to its end, whatever it would come to.
     pub(crate) async fn run(&mut self, mut work: Work<'_>) -> Result<Ended, Error> {
         let cx = self.cx;
         let line = cx.line();
@@ -81,7 +83,7 @@ impl Driver<'_> {
                     }
                     line.end();
                     cx.finish().await?;
-                    return result.map(Ended::Result);
+                    return Ok(result.map_or_else(Ended::Failed, Ended::Result));
                 }
                 Turn::Cancelled | Turn::Outside(Outside::Cancelled) => return Ok(Ended::Cancelled),
                 Turn::Wants(Want::Input) => match (cx.0.reach, self.peer) {
@@ -258,7 +260,10 @@ impl Driver<'_> {
         let platform = &self.cx.0.platform;
         if self.cx.0.is_task {
             // A quick answer goes on here; for a slow one somebody goes on when it comes.
-            return Some(platform.now().after(TASK_WAITS));
+            let left = platform.deadline().map_or(TASK_WAITS, |end| {
+                end.since(platform.now()).saturating_sub(GIVE_UP_BEFORE).min(TASK_WAITS)
+            });
+            return Some(platform.now().after(left));
         }
         match self.cx.0.line.resumes() {
             // The client comes back, so nobody has to wait here for longer than the platform likes.

@@ -241,6 +241,7 @@ pub struct Platform {
     shared: Arc<Shared>,
     background: Option<Arc<dyn Background>>,
     deadline: Option<Timestamp>,
+    hold_max: Option<Duration>,
 }
 
 struct Shared {
@@ -253,13 +254,12 @@ struct Shared {
     log: Arc<dyn Log>,
     delegate: Option<Arc<dyn Delegate>>,
     exposure: Exposure,
-    hold_max: Option<Duration>,
 }
 
 impl Platform {
     /// Starts a platform with the two things none can be without. The rest defaults to "there is none".
     pub fn builder(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> PlatformBuilder {
-        PlatformBuilder(Shared {
+        let shared = Shared {
             clock,
             random,
             fetch: Arc::new(Nothing),
@@ -269,8 +269,8 @@ impl Platform {
             log: Arc::new(Nothing),
             delegate: None,
             exposure: Exposure::Public,
-            hold_max: None,
-        })
+        };
+        PlatformBuilder { shared, hold_max: None }
     }
 
     /// The present moment.
@@ -343,13 +343,20 @@ impl Platform {
     /// How long an answer may be held open while there is nothing to send, such as while a person thinks; `None` where
     /// answers leave in one piece, so that nothing is seen of one before it is whole.
     pub fn hold_max(&self) -> Option<Duration> {
-        self.shared.hold_max
+        self.hold_max
     }
 
     /// The same platform for one request that is cut at `deadline`.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// The same platform for one request whose answer may be held open for so long; `None` where it leaves in one piece.
+    #[must_use]
+    pub fn with_hold_max(mut self, hold_max: Option<Duration>) -> Self {
+        self.hold_max = hold_max;
         self
     }
 
@@ -372,27 +379,30 @@ impl fmt::Debug for Platform {
 }
 
 /// Puts a [`Platform`] together.
-pub struct PlatformBuilder(Shared);
+pub struct PlatformBuilder {
+    shared: Shared,
+    hold_max: Option<Duration>,
+}
 
 impl PlatformBuilder {
     /// Sets the HTTP client.
     #[must_use]
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
-        self.0.fetch = fetch;
+        self.shared.fetch = fetch;
         self
     }
 
     /// Sets the external store.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
-        self.0.store = store;
+        self.shared.store = store;
         self
     }
 
     /// Sets the store that [`Platform::strong_store`] is, where it is another one.
     #[must_use]
     pub fn strong_store(mut self, store: Arc<dyn Store>) -> Self {
-        self.0.strong_store = Some(store);
+        self.shared.strong_store = Some(store);
         self
     }
 
@@ -400,41 +410,42 @@ impl PlatformBuilder {
     /// send.
     #[must_use]
     pub fn hold_max(mut self, hold_max: Duration) -> Self {
-        self.0.hold_max = Some(hold_max);
+        self.hold_max = Some(hold_max);
         self
     }
 
     /// Sets where settings and secrets come from.
     #[must_use]
     pub fn vars(mut self, vars: Arc<dyn Vars>) -> Self {
-        self.0.vars = vars;
+        self.shared.vars = vars;
         self
     }
 
     /// Sets where the server's own log goes.
     #[must_use]
     pub fn log(mut self, log: Arc<dyn Log>) -> Self {
-        self.0.log = log;
+        self.shared.log = log;
         self
     }
 
     /// Sets who does the work that is left when a request has been answered, where this platform cannot.
     #[must_use]
     pub fn delegate(mut self, delegate: Arc<dyn Delegate>) -> Self {
-        self.0.delegate = Some(delegate);
+        self.shared.delegate = Some(delegate);
         self
     }
 
     /// Sets who can reach the server; [`Exposure::Public`] unless said otherwise.
     #[must_use]
     pub fn exposure(mut self, exposure: Exposure) -> Self {
-        self.0.exposure = exposure;
+        self.shared.exposure = exposure;
         self
     }
 
     /// The platform.
     pub fn build(self) -> Platform {
-        Platform { shared: Arc::new(self.0), background: None, deadline: None }
+        let Self { shared, hold_max } = self;
+        Platform { shared: Arc::new(shared), background: None, deadline: None, hold_max }
     }
 }
 

@@ -114,8 +114,12 @@ impl Service {
     ///
     /// # Errors
     /// As there.
-    pub async fn changed(&self, platform: &Platform, change: Change) -> Result<(), Error> {
-        changes::publish(&self.tables, platform, &change).await
+    pub fn changed<'a>(
+        &'a self,
+        platform: &'a Platform,
+        change: Change,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { changes::publish(&self.tables, platform, &change).await })
     }
 
     /// Goes on with the task `id`, as a [`Delegate`](crate::platform::Delegate) has it done; nothing happens where
@@ -123,8 +127,8 @@ impl Service {
     ///
     /// # Errors
     /// Where the store fails. What the task itself fails with is kept for its client.
-    pub async fn run_task(&self, platform: &Platform, id: &str) -> Result<(), Error> {
-        task::run(&self.nobody(platform), id).await
+    pub fn run_task<'a>(&'a self, platform: &'a Platform, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { task::run(&self.nobody(platform), id).await })
     }
 
     /// Goes on with the tasks that nobody works on, one after the other, and says how many there were: for a worker
@@ -132,8 +136,8 @@ impl Service {
     ///
     /// # Errors
     /// As [`run_task`](Self::run_task).
-    pub async fn run_tasks(&self, platform: &Platform) -> Result<usize, Error> {
-        task::run_all(&self.nobody(platform)).await
+    pub fn run_tasks<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, Result<usize, Error>> {
+        Box::pin(async move { task::run_all(&self.nobody(platform)).await })
     }
 
     /// An exchange with nobody.
@@ -152,7 +156,17 @@ impl Service {
     }
 
     /// Answers an HTTP request. Whatever comes, there is an answer.
-    pub async fn handle(&self, platform: &Platform, request: Request<Bytes>) -> Response<Body> {
+    pub fn handle<'a>(
+        &'a self,
+        platform: &'a Platform,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'a, Response<Body>> {
+        // Boxed here, since a crate that awaits another's `async fn` compiles it, and all that it awaits, once more: an
+        // adapter's share of a Worker was half of it.
+        Box::pin(self.answer(platform, request))
+    }
+
+    async fn answer(&self, platform: &Platform, request: Request<Bytes>) -> Response<Body> {
         if request.body().len() > self.body_bytes_max {
             return self.body_too_large();
         }

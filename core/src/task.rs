@@ -144,8 +144,8 @@ pub(crate) async fn create(cx: &Context) -> Result<Box<RawValue>, Error> {
         id: &id,
         standing: wire::Standing::Working,
         message: None,
-        created,
-        updated: created,
+        created: created.to_rfc3339(),
+        updated: created.to_rfc3339(),
         ttl: config.ttl,
         poll_interval: config.poll_interval,
     };
@@ -170,9 +170,13 @@ async fn start(exchange: &Exchange, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Goes on with the task `id`, unless somebody does or it is done.
+/// Goes on with the task `id`, unless somebody does, or it is done, or there is none.
 pub(crate) async fn run(exchange: &Exchange, id: &str) -> Result<(), Error> {
-    call::run(exchange, id).await.map(drop)
+    let Ok(kept) = Kept::new(&exchange.platform, id, exchange.tables.tasks.ttl) else { return Ok(()) };
+    match kept.record().await? {
+        Some(record) if record.task.is_some() => call::run(exchange, id).await.map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// Goes on with the tasks of a server that nobody works on; says how many there were.
@@ -237,20 +241,27 @@ fn task<'a>(exchange: &Exchange, id: &'a str, found: &'a Found) -> wire::Task<'a
             Some(Done::Sent) | None => wire::Standing::InputRequired(open),
         },
         message: found.message.as_deref(),
-        created: Timestamp::from_millis(created),
-        updated: found.updated.unwrap_or(Timestamp::from_millis(created)),
+        created: Timestamp::from_millis(created).to_rfc3339(),
+        updated: updated(found).to_rfc3339(),
         ttl: Duration::from_millis(ttl),
         poll_interval: exchange.tables.tasks.poll_interval,
     }
 }
 
+/// When the task came further.
+fn updated(found: &Found) -> Timestamp {
+    found.updated.unwrap_or(Timestamp::from_millis(found.record.task.map_or(0, |task| task.created)))
+}
+
 /// The answer to `tasks/get`.
 pub(crate) async fn get(exchange: &Exchange, id: &str) -> Result<Box<RawValue>, Error> {
-    let (_, found) = find(exchange, id).await?;
+    let (kept, found) = find(exchange, id).await?;
     let task = task(exchange, id, &found);
-    let is_quiet = exchange.platform.now().since(task.updated) > LEASE;
+    let now = exchange.platform.now();
+    let is_quiet = now.since(updated(&found)) > LEASE;
     if matches!(task.standing, wire::Standing::Working) && !found.is_held && is_quiet {
-        // Whoever worked on it is gone.
+        // Whoever worked on it is gone. It is noted, so that the next look does not start it once more before it began.
+        kept.touch(now).await?;
         start(exchange, id).await?;
     }
     Ok(task.got(exchange.tables.results_for(ProtocolVersion::V2026_07_28)))

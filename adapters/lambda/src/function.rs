@@ -95,6 +95,7 @@ impl Function {
         request: Result<Request<Bytes>, Refusal>,
     ) -> Answer {
         let streams = platform.hold_max().is_some() && matches!(kind, Kind::V1 | Kind::V2);
+        let platform = if streams { platform } else { platform.with_hold_max(None) };
         let (response, behind) = match request {
             Ok(request) => {
                 let behind = match streams && self.may_be_held(&request) {

@@ -149,6 +149,10 @@ fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
     let (Ok(platform), Ok(service), true) = (platform, service, problems.is_empty()) else {
         return Err(problems);
     };
+    let lacking = service.problems(&platform);
+    if !lacking.is_empty() {
+        return Err(lacking);
+    }
     let log = platform.clone();
     let function = Function::new(service, platform);
     // One thread: an instance has one event at a time, and a fraction of a processor where it has little memory.

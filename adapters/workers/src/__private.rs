@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::LazyLock};
 
 use edgemcp::{BuildError, Service};
+use futures_util::future::LocalBoxFuture;
 use worker::wasm_bindgen::JsValue;
 pub use {
     edgemcp::Server,
@@ -61,9 +62,10 @@ pub fn answer(
     request: Request,
     env: Env,
     context: Context,
-) -> AssertUnwindSafe<impl Future<Output = JsValue>> {
-    // A panic unwinds to JavaScript, which drops the whole instance, so nothing half-done is seen afterwards.
-    AssertUnwindSafe(async move {
+) -> AssertUnwindSafe<LocalBoxFuture<'static, JsValue>> {
+    // A panic unwinds to JavaScript, which drops the whole instance, so nothing half-done is seen afterwards. Boxed, so
+    // that the user's crate does not compile all of it once more.
+    AssertUnwindSafe(Box::pin(async move {
         let context = worker::Context::new(context);
         let response = match &**definition {
             Ok(service) => event::answer(service, &request, &env, &context).await,
@@ -74,5 +76,5 @@ pub fn answer(
             }
         };
         worker::web_sys::Response::from(response).into()
-    })
+    }))
 }

@@ -1,6 +1,6 @@
 //! Takes up a call where another request, or another instance, left it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -150,8 +150,14 @@ pub(crate) async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
         // Whoever takes it up, it is done for whoever asked for it.
         principal: record.who.map(|who| Arc::new(who.into_principal())),
         is_task: record.task.is_some(),
+        interrupted: Arc::default(),
     };
-    Ok(Ran::Here(exchange.replay(taken, &body).await))
+    let interrupted = Arc::clone(&taken.interrupted);
+    let reply = exchange.replay(taken, &body).await;
+    match interrupted.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(error) => Err(error),
+        None => Ok(Ran::Here(reply)),
+    }
 }
 
 impl From<&Principal> for Who {

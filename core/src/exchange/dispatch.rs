@@ -1,6 +1,6 @@
 //! What a request is answered with: the component it names is found and run.
 
-use std::{borrow::Cow, pin::pin};
+use std::{borrow::Cow, pin::pin, sync::PoisonError};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -252,22 +252,44 @@ impl Exchange {
         let mut driver = Driver { cx, peer, id: id.json(), owner };
         let ended = driver.run(pin!(work)).await;
         let Some(kept) = cx.0.kept.get() else {
-            return ended.map(|ended| match ended {
-                Ended::Result(result) => Some(jsonrpc::success(id, result)),
-                Ended::Cancelled | Ended::Parked => None,
-            });
+            return match ended? {
+                Ended::Result(result) => Ok(Some(jsonrpc::success(id, result))),
+                Ended::Failed(error) => Err(error),
+                Ended::Cancelled | Ended::Parked => Ok(None),
+            };
         };
         let outcome = match ended {
             Ok(Ended::Result(result)) => Some(Ok(result)),
+            Ok(Ended::Failed(error)) => Some(Err(error)),
             Ok(Ended::Parked) => return Ok(None),
             Ok(Ended::Cancelled) => None,
+            // Nobody waits for a task's answer, so somebody else can try, or try later.
+            Err(error) if cx.0.is_task => {
+                self.interrupt(error);
+                self.leave(&driver).await;
+                return Ok(None);
+            }
             Err(error) => Some(Err(error)),
         };
         self.keep_outcome(kept, id, cx.protocol_version().era(), outcome).await;
+        self.leave(&driver).await;
+        Ok(None)
+    }
+
+    /// Lets others work on the call. Where that fails its lease ends by itself.
+    async fn leave(&self, driver: &Driver<'_>) {
         if let Err(error) = driver.leave().await {
             self.platform.log(LogLevel::Warning, &format!("a call could not be left: {error}"));
         }
-        Ok(None)
+    }
+
+    /// Leaves a task as it is, for somebody else.
+    fn interrupt(&self, error: Error) {
+        self.log_failure("a task", &error);
+        if let Some(taken) = &self.taken {
+            let mut interrupted = taken.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
+            *interrupted = Some(error);
+        }
     }
 
     /// Keeps what a call came to, where its client looks for it: a task's for whoever asks after it, any other's among

@@ -4,7 +4,7 @@ mod dispatch;
 mod reach;
 mod sessions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -82,6 +82,8 @@ pub(crate) struct Taken {
     /// Whom it is done for.
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) is_task: bool,
+    /// Why it could not be run to its end, where it is to be tried again.
+    pub(crate) interrupted: Arc<Mutex<Option<Error>>>,
 }
 
 /// Who is talking to what, and how.

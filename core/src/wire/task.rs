@@ -11,15 +11,16 @@ use super::{
     notify::SubscriptionMeta,
     results::{For, InputRequest, InputRequests, ResultMeta},
 };
-use crate::{journal::Answer, platform::Timestamp};
+use crate::journal::Answer;
 
 /// A task as it stands.
 pub(crate) struct Task<'a> {
     pub(crate) id: &'a str,
     pub(crate) standing: Standing<'a>,
     pub(crate) message: Option<&'a str>,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
+    /// Both as RFC 3339 text.
+    pub(crate) created: String,
+    pub(crate) updated: String,
     pub(crate) ttl: Duration,
     pub(crate) poll_interval: Duration,
 }
@@ -70,8 +71,8 @@ impl<'a> Task<'a> {
             task_id: self.id,
             status,
             status_message: self.message,
-            created_at: self.created.to_rfc3339(),
-            last_updated_at: self.updated.to_rfc3339(),
+            created_at: self.created,
+            last_updated_at: self.updated,
             ttl_ms: millis(self.ttl),
             poll_interval_ms: millis(self.poll_interval),
             input_requests,
