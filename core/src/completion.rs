@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     arguments::{self, ArgumentError, Constraints},
@@ -36,7 +37,7 @@ pub(crate) enum Of {
 /// it makes.
 ///
 /// ```
-/// # use edgemcp::{Completion, prelude::*};
+/// # use edgemcp::prelude::*;
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
 /// struct Trip { city: String, country: Option<String> }
 ///
@@ -51,6 +52,9 @@ pub(crate) enum Of {
 pub struct Completion {
     pub(crate) of: Of,
     pub(crate) argument: Text,
+    /// The arguments that its handler asks for.
+    pub(crate) takes: Vec<String>,
+    pub(crate) problems: Vec<String>,
     complete: Box<Complete>,
 }
 
@@ -89,12 +93,38 @@ impl Completion {
             let answer = handler(cx, arguments::from_strings(pairs, &Constraints::default())?);
             Ok(Box::pin(async move { answer.await.into_completions() }))
         });
-        Self { of, argument, complete }
+        let schema = arguments::input_schema::<A>();
+        let mut problems = arguments::beyond_strings(&schema);
+        problems.extend(mismatches(&argument, &schema));
+        let takes = properties(&schema).map(str::to_owned).collect();
+        Self { of, argument, takes, problems, complete }
     }
 
     pub(crate) fn complete(&self, cx: Context, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Completing {
         (self.complete)(cx, pairs)
     }
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = &str> {
+    schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
+}
+
+/// What of `argument` and of the others would keep the handler from ever running.
+fn mismatches(argument: &str, schema: &Value) -> Vec<String> {
+    let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let others = required.iter().filter_map(Value::as_str).filter(|name| *name != argument);
+    let mut problems: Vec<_> = others
+        .map(|name| {
+            format!("its handler needs `{name}`, which may not have been chosen yet; take an `Option`")
+        })
+        .collect();
+    let takes_any = schema.get("additionalProperties").is_some_and(Value::is_object);
+    if !takes_any && !properties(schema).any(|name| name == argument) {
+        problems.push(format!(
+            "its handler does not take `{argument}`, so it would not see what was typed; add the field"
+        ));
+    }
+    problems
 }
 
 impl fmt::Debug for Completion {
@@ -159,6 +189,7 @@ impl IntoCompletions for Completions {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<V: Into<String>> IntoCompletions for Vec<V> {
     fn into_completions(self) -> Result<Completions, Error> {
         Ok(Completions::new(self))

@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(read(&cursor, Listing::Tools, b"12345678"), Some(3));
         assert_eq!(read(&cursor, Listing::Prompts, b"12345678"), None);
         assert_eq!(read(&cursor, Listing::Tools, b"12345679"), None);
-        assert_eq!(read(&cursor[1..], Listing::Tools, b"12345678"), None);
+        assert_eq!(read(cursor.get(1..).unwrap(), Listing::Tools, b"12345678"), None);
         assert_eq!(read(&format!("{cursor}AAAA"), Listing::Tools, b"12345678"), None);
         for wrong in ["", "ü", "AAAA"] {
             assert_eq!(read(wrong, Listing::Tools, b"12345678"), None, "{wrong:?}");

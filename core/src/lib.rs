@@ -62,7 +62,7 @@ mod uri;
 mod version;
 mod wire;
 
-pub use edgemcp_macros::{prompt, resource, tool};
+pub use edgemcp_macros::{completion, prompt, resource, tool};
 
 pub use self::{
     arguments::NoArguments,

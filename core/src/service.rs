@@ -114,11 +114,7 @@ impl Service {
     ///
     /// # Errors
     /// As there.
-    pub fn changed<'a>(
-        &'a self,
-        platform: &'a Platform,
-        change: Change,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    pub fn changed<'a>(&'a self, platform: &'a Platform, change: Change) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move { changes::publish(&self.tables, platform, &change).await })
     }
 

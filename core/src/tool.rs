@@ -92,6 +92,82 @@ impl Tool {
         tool
     }
 
+    /// A tool that brings its own JSON Schema (2020-12): one that another service describes, or that no Rust type says.
+    ///
+    /// Clients see `schema` as it is. What it asks is asked of every call, and the handler gets arguments that fit it;
+    /// `format` and the `content…` keywords are notes for the client, as the standard has it. A `pattern` matches in
+    /// linear time, so it has no look-around and no back-references.
+    ///
+    /// # Errors
+    /// [`Server::build`](crate::Server::build) reports a schema that is none, that is of another dialect (`$schema`), whose
+    /// root is not of `type: object`, or that refers to something outside of it: nothing is ever fetched. (The schema of
+    /// 2020-12 itself can be referred to.)
+    ///
+    /// # Limits
+    /// A schema nests no deeper than [`JSON_DEPTH_MAX`](crate::limits::JSON_DEPTH_MAX) levels. Of arguments that do not fit a
+    /// choice of shapes, the model hears the reason where that is found in bounded work.
+    ///
+    /// The validator is compiled here, once, which takes milliseconds and draws random seeds: on Workers, which refuse
+    /// those outside a request, build the server in one, as `edgemcp_workers::export!` does. A Worker carries some 680 kB
+    /// more (gzipped), and SIMD that `worker-build` has to be told of, in the Worker's `Cargo.toml`:
+    ///
+    /// ```toml
+    /// [package.metadata.wasm-pack.profile.release]
+    /// wasm-opt = ["-O", "--enable-simd"]
+    /// ```
+    ///
+    /// ```
+    /// # use edgemcp::prelude::*;
+    /// use serde_json::{Value, json};
+    ///
+    /// let schema = json!({
+    ///     "type": "object",
+    ///     "properties": {
+    ///         "email": {"type": "string", "pattern": "@"},
+    ///         "phone": {"type": "string"},
+    ///     },
+    ///     "anyOf": [{"required": ["email"]}, {"required": ["phone"]}],
+    ///     "additionalProperties": false,
+    /// });
+    /// let tool = Tool::with_schema("invite", "Invites somebody.", schema, |_, arguments: Value| async move {
+    ///     match arguments.get("email").and_then(Value::as_str) {
+    ///         Some(email) => format!("wrote to {email}"),
+    ///         None => "called".to_owned(),
+    ///     }
+    /// });
+    /// let server = Server::new("guests", "1.0.0").tool(tool);
+    /// # assert!(server.build().is_ok());
+    /// ```
+    ///
+    /// # Source
+    /// JSON Schema 2020-12; 2026-07-28, schema, `Tool.inputSchema`.
+    #[cfg(feature = "json-schema")]
+    pub fn with_schema<O, F, Fut>(
+        name: impl Into<Text>,
+        description: impl Into<Text>,
+        schema: Value,
+        handler: F,
+    ) -> Self
+    where
+        O: IntoToolOutput,
+        F: Fn(Context, Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = O> + MaybeSend + 'static,
+    {
+        let (own, problems) = match arguments::OwnSchema::compile(&schema) {
+            Ok(own) => (Some(own), Vec::new()),
+            Err(problems) => (None, problems),
+        };
+        let call = Box::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling {
+            // A server whose schema is none is never built.
+            let own = own.as_ref().ok_or_else(|| ArgumentError("the tool's schema is none".to_owned()))?;
+            let answer = handler(cx, own.read(raw)?);
+            Ok(Box::pin(async move { answer.await.into_tool_output() }))
+        });
+        let mut tool = Self::of::<O>(name.into(), description.into(), schema, call);
+        tool.problems.extend(problems);
+        tool
+    }
+
     fn of<O: IntoToolOutput>(name: Text, description: Text, input_schema: Value, call: Box<Call>) -> Self {
         let (output_schema, wrapped) = O::output_schema().map(output::carried).unzip();
         let (headers, problems) = match param_headers::of(&input_schema) {

@@ -138,6 +138,49 @@ fn an_argument_that_no_string_stands_for_is_no_prompts_and_no_uris() {
 }
 
 #[test]
+fn a_completion_is_for_what_is_there_and_can_be_asked() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Trip {
+        #[allow(dead_code)]
+        city: Option<String>,
+        #[allow(dead_code)]
+        country: Option<String>,
+    }
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Needy {
+        #[allow(dead_code)]
+        country: String,
+    }
+    #[completion(prompt = "trip")]
+    fn city(city: String, contry: Option<String>) -> Vec<String> {
+        city.split(' ').map(str::to_owned).chain(contry).collect()
+    }
+    let trip = || Prompt::new("trip", "Plans a trip.", |_, _: Trip| async { "" });
+    let none = |_, _: Trip| async { Vec::<String>::new() };
+    let server = Server::new("test", "1")
+        .prompt(trip())
+        .completion(city::completion())
+        .completion(Completion::prompt("trip", "days", none))
+        .completion(Completion::prompt("tour", "city", none))
+        .completion(Completion::resource("data://{id}", "id", |_, _: Needy| async { Vec::<String>::new() }));
+    assert_eq!(
+        problems(server),
+        [
+            r#"the completion of "city" of the prompt "trip" asks for `contry`, which is no argument of it (it has city, country)"#,
+            r#"a completion is for "days" of the prompt "trip", which has no such argument (it has city, country)"#,
+            r#"the completion of "days" of the prompt "trip": its handler does not take `days`, so it would not see what was typed; add the field"#,
+            r#"a completion is for the prompt "tour", which this server does not have (add it, or name it as it is named)"#,
+            r#"a completion is for the resource "data://{id}", which this server does not have (add it, or name it as it is named)"#,
+            r#"the completion of "id" of the resource "data://{id}": its handler needs `country`, which may not have been chosen yet; take an `Option`"#,
+            r#"the completion of "id" of the resource "data://{id}": its handler does not take `id`, so it would not see what was typed; add the field"#,
+        ]
+    );
+    let anything = |_, _: std::collections::BTreeMap<String, String>| async { Vec::<String>::new() };
+    let server = Server::new("test", "1").prompt(trip());
+    assert!(server.completion(Completion::prompt("trip", "city", anything)).build().is_ok());
+}
+
+#[test]
 fn the_error_lists_one_problem_a_line() {
     let text = Server::new("", "").build().unwrap_err().to_string();
     assert_eq!(text.lines().count(), 3, "{text}");

@@ -1,14 +1,17 @@
-//! What `#[tool]`, `#[resource]` and `#[prompt]` make of a function, as a client sees it; and what they say about one
-//! that cannot be served.
+//! What `#[tool]`, `#[resource]`, `#[prompt]` and `#[completion]` make of a function, as a client sees it; and what they
+//! say about one that cannot be served.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod common;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use common::Stage;
-use edgemcp::{Context, Server, ToolError, prompt, resource, tool};
+use edgemcp::{
+    Annotations, Completions, Context, Icon, ProtocolVersion, Role, Server, ToolError, completion,
+    future::BoxFuture, platform::Background, prompt, resource, tool,
+};
 use futures_executor::block_on;
 use serde_json::{Value, json};
 
@@ -338,6 +341,175 @@ fn a_prompt_is_listed_and_filled_in() {
     let got =
         asked(server(), "prompts/get", json!({"name": "review", "arguments": {"code": "x", "remarks": "2"}}));
     assert_eq!(got["messages"][0]["content"]["text"], "x Some(2) 3", "{got}");
+}
+
+/// Plan a trip.
+#[prompt]
+fn trip(country: String, city: String, days: Option<u8>) -> String {
+    format!("{country} {city} {days:?}")
+}
+
+/// The cities that begin like this.
+#[completion(prompt = "trip")]
+async fn city(cx: &Context, city: String, country: Option<String>) -> Vec<&'static str> {
+    let _ = cx;
+    let known = if country.as_deref() == Some("France") { ["Paris", "Pau"] } else { ["Bern", "Berlin"] };
+    known.into_iter().filter(|name| name.starts_with(&city)).collect()
+}
+
+#[completion(resource = "user://{user_id}/card/{side}", argument = "side")]
+fn sides(
+    #[arg(rename = "user_id", default = 7)] id: u64,
+    #[arg(rename = "side")] typed: String,
+) -> Completions {
+    Completions::new([format!("{id} {typed}")]).total(2)
+}
+
+#[test]
+fn a_completion_offers_what_the_function_gives() {
+    let stage = Stage::new(
+        Server::new("t", "1")
+            .prompt(trip::prompt())
+            .resource(card::resource())
+            .completion(city::completion())
+            .completion(sides::completion()),
+    );
+    let prompt = |value: &str, arguments: Value| {
+        json!({
+            "ref": {"type": "ref/prompt", "name": "trip"}, "argument": {"name": "city", "value": value},
+            "context": {"arguments": arguments},
+        })
+    };
+    for (params, completion) in [
+        (prompt("P", json!({"country": "France"})), json!({"values": ["Paris", "Pau"], "hasMore": false})),
+        // What the function does not ask for is left out, and so is what was not chosen yet.
+        (prompt("Berl", json!({"days": "3"})), json!({"values": ["Berlin"], "hasMore": false})),
+        (prompt("", json!({})), json!({"values": ["Bern", "Berlin"], "hasMore": false})),
+        (
+            json!({
+                "ref": {"type": "ref/resource", "uri": "user://{user_id}/card/{side}"},
+                "argument": {"name": "side", "value": "ba"},
+            }),
+            json!({"values": ["7 ba"], "total": 2, "hasMore": true}),
+        ),
+    ] {
+        let legacy = stage.legacy(ProtocolVersion::V2025_11_25, "completion/complete", params.clone());
+        for answer in [stage.modern("completion/complete", params), legacy] {
+            assert_eq!(answer.json["result"]["completion"], completion, "{}", answer.text);
+        }
+    }
+    assert_eq!(sides(1, "x".to_owned()), Completions::new(["1 x"]).total(2), "the function stays callable");
+}
+
+#[test]
+fn an_argument_is_repeated_in_a_header() {
+    /// Where to look.
+    #[tool]
+    fn find(
+        #[arg(header = "Tenant-Id", length(max = 9))] tenant: String,
+        #[arg(header = "Page")] page: Option<u8>,
+    ) -> String {
+        format!("{tenant} {page:?}")
+    }
+    let stage = Stage::new(Server::new("t", "1").tool(find::tool()));
+    let schema = stage.modern("tools/list", json!({})).json["result"]["tools"][0]["inputSchema"].take();
+    assert_eq!(schema["properties"]["tenant"]["x-mcp-header"], "Tenant-Id");
+    assert_eq!(schema["properties"]["tenant"]["maxLength"], 9);
+    assert_eq!(schema["properties"]["page"]["x-mcp-header"], "Page");
+    let (body, headers) = common::modern("tools/call", json!({"name": "find", "arguments": {"tenant": "a"}}));
+    let mut headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let missing = stage.post(body.to_string(), &headers);
+    assert!(missing.message().contains("header `Mcp-Param-Tenant-Id` is missing"), "{}", missing.text);
+    headers.push(("mcp-param-tenant-id", "a"));
+    assert_eq!(stage.post(body.to_string(), &headers).message(), "a None");
+}
+
+#[test]
+fn a_header_for_what_no_header_can_hold_is_found_when_the_server_is_built() {
+    /// Weigh it.
+    #[tool]
+    fn weigh(#[arg(header = "Weight")] weight: f64, #[arg(header = "weight")] other: String) -> String {
+        format!("{weight} {other}")
+    }
+    let error = Server::new("t", "1").tool(weigh::tool()).build().unwrap_err().to_string();
+    assert!(error.contains("argument `weight` cannot be repeated in a header"), "{error}");
+}
+
+/// Write a long report.
+#[tool(task)]
+fn report() -> &'static str {
+    "done"
+}
+
+/// Write a longer one.
+#[tool(task = "required")]
+fn book() -> &'static str {
+    "done"
+}
+
+/// Write what it takes.
+#[tool(task = "by_handler")]
+fn text() -> &'static str {
+    "done"
+}
+
+#[test]
+fn a_tool_may_go_on_as_a_task() {
+    struct Later;
+    impl Background for Later {
+        fn run(&self, _: BoxFuture<'static, ()>) {}
+    }
+    let server = Server::new("t", "1").tool(report::tool()).tool(book::tool()).tool(text::tool());
+    let mut stage = Stage::new(server);
+    stage.platform = stage.platform.with_background(Arc::new(Later));
+    let call = |name: &str, extensions: Value| {
+        let capabilities = json!({"io.modelcontextprotocol/clientCapabilities": {"extensions": extensions}});
+        stage.modern("tools/call", json!({"name": name, "arguments": {}, "_meta": capabilities}))
+    };
+    let takes_tasks = || json!({"io.modelcontextprotocol/tasks": {}});
+    for (name, without, becomes_one) in
+        [("report", None, true), ("book", Some(-32021), true), ("text", None, false)]
+    {
+        let answer = call(name, json!({}));
+        assert_eq!(answer.code(), without, "{name}: {}", answer.text);
+        assert_eq!(answer.message() == "done", without.is_none(), "{name}: {}", answer.text);
+        let answer = call(name, takes_tasks());
+        assert_eq!(answer.json["result"].get("taskId").is_some(), becomes_one, "{name}: {}", answer.text);
+    }
+}
+
+#[test]
+fn a_tool_has_a_page_and_everything_has_icons() {
+    /// Roll a die.
+    #[tool(ui = "ui://dice", icon = "https://example.com/die.png", icon = Icon::new("https://example.com/b.svg").size("any"))]
+    fn roll() -> u8 {
+        6
+    }
+
+    #[resource(
+        "ui://dice",
+        icon = "https://example.com/page.png",
+        annotations = Annotations::new().audience(Role::User).priority(0.5)
+    )]
+    fn page() -> &'static str {
+        "<p>6"
+    }
+
+    /// Ask for a roll.
+    #[prompt(icon = "https://example.com/p.png")]
+    fn ask() -> &'static str {
+        "Roll."
+    }
+    let server = || Server::new("t", "1").tool(roll::tool()).resource(page::resource()).prompt(ask::prompt());
+    let tool = listed(server());
+    assert_eq!(tool["_meta"]["ui"]["resourceUri"], "ui://dice");
+    let icons = json!([{"src": "https://example.com/die.png"}, {"src": "https://example.com/b.svg", "sizes": ["any"]}]);
+    assert_eq!(tool["icons"], icons);
+    let page = asked(server(), "resources/list", json!({}))["resources"][0].take();
+    assert_eq!(page["icons"], json!([{"src": "https://example.com/page.png"}]));
+    assert_eq!(page["annotations"], json!({"audience": ["user"], "priority": 0.5}));
+    let prompt = asked(server(), "prompts/list", json!({}))["prompts"][0].take();
+    assert_eq!(prompt["icons"], json!([{"src": "https://example.com/p.png"}]));
 }
 
 #[test]

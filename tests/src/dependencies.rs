@@ -24,8 +24,11 @@ const RUNTIMES: &[&str] = &[
     "libsqlite3-sys",
 ];
 
-/// What `ring` needs for entropy, on wasm32 from JavaScript; allowed below it and nowhere else.
-const ENTROPY_OF_RING: &[&str] = &["getrandom*", "wasm-bindgen*", "js-sys", "wasi", "web-sys"];
+/// What entropy comes from, on wasm32 from JavaScript; allowed below those that need it and nowhere else.
+const ENTROPY: &[&str] = &["getrandom*", "wasm-bindgen*", "js-sys", "wasi", "web-sys"];
+
+/// `ring` does not build without, and `jsonschema` seeds its hash maps with it.
+const NEED_ENTROPY: &[&str] = &["ring", "jsonschema"];
 
 fn matches(patterns: &[&str], name: &str) -> bool {
     patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
@@ -43,7 +46,7 @@ fn runtimes(tree: &str) -> Vec<String> {
         let depth: usize = depth.parse().unwrap_or_else(|_| panic!("no depth: {line}"));
         let name = package.split(' ').next().unwrap_or_default();
         way.truncate(depth);
-        let excused = way.contains(&"ring") && matches(ENTROPY_OF_RING, name);
+        let excused = way.iter().any(|above| NEED_ENTROPY.contains(above)) && matches(ENTROPY, name);
         way.push(name);
         if matches(RUNTIMES, name) && !excused {
             found.push(way.join(" -> "));
@@ -142,15 +145,17 @@ fn the_core_brings_no_runtime_on_any_target_with_any_feature() {
 }
 
 #[test]
-fn a_runtime_deep_in_the_tree_is_noticed_and_the_entropy_of_ring_is_not() {
+fn a_runtime_deep_in_the_tree_is_noticed_and_entropy_where_it_is_needed_is_not() {
     let tree = "0 edgemcp v0.1.0 (/somewhere)\n1 http v1.5.0\n2 bytes v1.12.0\n1 helpful v1.0.0\n2 tokio-util v0.7.0\n\
-                3 tokio v1.50.0\n1 ring v0.17.0\n2 getrandom v0.2.0\n3 js-sys v0.3.0\n1 uuid v1.0.0\n2 getrandom v0.4.0\n";
+                3 tokio v1.50.0\n1 ring v0.17.0\n2 getrandom v0.2.0\n3 js-sys v0.3.0\n1 uuid v1.0.0\n2 getrandom v0.4.0\n\
+                1 jsonschema v0.61.0\n2 ahash v0.8.0\n3 getrandom v0.3.0\n2 reqwest v0.13.0\n";
     assert_eq!(
         runtimes(tree),
         [
             "edgemcp -> helpful -> tokio-util",
             "edgemcp -> helpful -> tokio-util -> tokio",
-            "edgemcp -> uuid -> getrandom"
+            "edgemcp -> uuid -> getrandom",
+            "edgemcp -> jsonschema -> reqwest"
         ]
     );
 }

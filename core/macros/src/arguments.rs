@@ -11,11 +11,29 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, Lit, LitInt, LitStr, Meta, Pat, PatType, Type, UnOp, spanned::Spanned};
 
+/// What every argument takes that is in a schema or a list.
 const KNOWN: [&str; 7] = ["rename", "description", "default", "example", "length", "range", "pattern"];
 
+/// What those of a tool take.
+const KNOWN_OF_TOOLS: [&str; 8] =
+    ["rename", "description", "default", "example", "length", "range", "pattern", "header"];
+
+/// What those of a completion take: nobody sees them, and what is half typed meets no constraint.
+const KNOWN_OF_COMPLETIONS: [&str; 2] = ["rename", "default"];
+
+fn known(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Tool => &KNOWN_OF_TOOLS,
+        Kind::Resource | Kind::Prompt => &KNOWN,
+        Kind::Completion => &KNOWN_OF_COMPLETIONS,
+    }
+}
+
 /// The arguments of a function, in its order.
-#[derive(Default)]
-pub(crate) struct Arguments(Vec<Argument>);
+pub(crate) struct Arguments {
+    kind: Kind,
+    list: Vec<Argument>,
+}
 
 /// One argument.
 pub(crate) struct Argument {
@@ -28,26 +46,33 @@ pub(crate) struct Argument {
     rename: Option<LitStr>,
     default: Option<Expr>,
     examples: Vec<Expr>,
+    /// The header it is repeated in.
+    header: Option<LitStr>,
     /// What `#[schemars(…)]` says about its values.
     constraints: Vec<TokenStream>,
 }
 
 impl Arguments {
+    /// Those of a function that has none yet.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, list: Vec::new() }
+    }
+
     /// Adds one, unless its name is taken.
     pub(crate) fn push(&mut self, argument: Argument, errors: &mut Errors) {
-        if self.0.iter().any(|earlier| earlier.name == argument.name) {
+        if self.list.iter().any(|earlier| earlier.name == argument.name) {
             let span = argument.rename.as_ref().map_or_else(|| argument.ident.span(), LitStr::span);
             errors.at(span, format_args!("two arguments are named `{}`: rename one", argument.name));
         }
-        self.0.push(argument);
+        self.list.push(argument);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Argument> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// The type that a handler takes.
@@ -65,7 +90,7 @@ impl ToTokens for Arguments {
         }
         let name = self.type_name();
         let default_name = |index: usize| format_ident!("__default_{index}");
-        let defaults = self.0.iter().enumerate().filter_map(|(index, argument)| {
+        let defaults = self.list.iter().enumerate().filter_map(|(index, argument)| {
             let (value, ty, function) = (argument.default.as_ref()?, &argument.ty, default_name(index));
             let value = match options::string(value) {
                 Some(text) => quote!(::core::convert::Into::into(#text)),
@@ -73,8 +98,8 @@ impl ToTokens for Arguments {
             };
             Some(quote!(fn #function() -> #ty { #value }))
         });
-        let fields = self.0.iter().enumerate().map(|(index, argument)| {
-            let Argument { ident, ty, rename, description, examples, constraints, .. } = argument;
+        let fields = self.list.iter().enumerate().map(|(index, argument)| {
+            let Argument { ident, ty, rename, description, examples, header, constraints, .. } = argument;
             let default = argument.has_default.then(|| match &argument.default {
                 Some(_) => {
                     let function = default_name(index).to_string();
@@ -84,6 +109,7 @@ impl ToTokens for Arguments {
             });
             let rename = rename.iter();
             let description = description.iter();
+            let header = header.iter();
             // schemars takes a lone string for the path of a function.
             let examples = examples.iter().map(|example| match options::string(example) {
                 Some(text) => quote!(&#text),
@@ -94,19 +120,23 @@ impl ToTokens for Arguments {
                 #(#[serde(rename = #rename)])*
                 #(#[schemars(description = #description)])*
                 #(#[schemars(example = #examples)])*
+                #(#[schemars(extend("x-mcp-header" = #header))])*
                 #(#[schemars(#constraints)])*
                 #ident: #ty
             }
         });
-        let checks = self.0.iter().map(|Argument { ty, .. }| {
+        let checks = self.list.iter().map(|Argument { ty, .. }| {
             let span = Span::mixed_site().located_at(ty.span());
             quote_spanned!(span=> const _: () = ::edgemcp::__private::argument::<#ty>();)
         });
+        // What else was chosen of a prompt's arguments comes with what is completed, whether or not the function asks.
+        let strict = (self.kind != Kind::Completion).then(|| quote!(#[serde(deny_unknown_fields)]));
         tokens.extend(quote! {
             #(#checks)*
             #(#defaults)*
             #[derive(::edgemcp::__private::serde::Deserialize, ::edgemcp::__private::schemars::JsonSchema)]
-            #[serde(crate = "::edgemcp::__private::serde", deny_unknown_fields, rename = "arguments")]
+            #[serde(crate = "::edgemcp::__private::serde", rename = "arguments")]
+            #strict
             #[schemars(crate = "::edgemcp::__private::schemars")]
             #[allow(deprecated, non_snake_case)]
             struct #name { #(#fields),* }
@@ -119,7 +149,7 @@ impl Argument {
     pub(crate) fn read(kind: Kind, input: &PatType, errors: &mut Errors) -> Option<Self> {
         let ident = name(input, errors);
         check_type(kind, ident.as_ref(), &input.ty, errors);
-        let settings = settings(input, errors);
+        let settings = settings(kind, input, errors);
         let ident = ident?;
         let text = ident.to_string();
         let mut argument = Self {
@@ -131,16 +161,40 @@ impl Argument {
             rename: None,
             default: None,
             examples: Vec::new(),
+            header: None,
             constraints: Vec::new(),
         };
         for setting in settings {
-            argument.set(&setting, errors);
+            argument.set(kind, &setting, errors);
         }
         Some(argument)
     }
 
-    fn set(&mut self, setting: &Setting, errors: &mut Errors) {
-        match setting.key.as_str() {
+    /// Whether it may be left out, as far as its type's name tells.
+    pub(crate) fn may_be_left_out(&self) -> bool {
+        self.has_default || shape::is_option(&self.ty)
+    }
+
+    /// Whether any text could be one, as far as its type's name tells.
+    pub(crate) fn may_be_any_text(&self) -> bool {
+        matches!(shape::shape(&self.ty), Shape::Text | Shape::Other)
+    }
+
+    /// The type, as people write it.
+    pub(crate) fn type_text(&self) -> String {
+        shape::print(&self.ty)
+    }
+
+    fn set(&mut self, kind: Kind, setting: &Setting, errors: &mut Errors) {
+        let (key, known) = (setting.key.as_str(), known(kind));
+        if key == "header" && kind != Kind::Tool {
+            let message = "`header` is for the arguments of tools, by which gateways route: remove it";
+            return errors.at(setting.span(), message);
+        }
+        if !known.contains(&key) {
+            return setting.unknown("#[arg]", known, errors);
+        }
+        match key {
             "rename" => {
                 self.rename = setting.literal(errors);
                 if let Some(rename) = &self.rename {
@@ -162,7 +216,23 @@ impl Argument {
             "length" => self.constrain_length(setting, errors),
             "range" => self.constrain_range(setting, errors),
             "pattern" => self.constrain_pattern(setting, errors),
-            _ => setting.unknown("#[arg]", &KNOWN, errors),
+            "header" => self.repeat(setting, errors),
+            _ => {}
+        }
+    }
+
+    fn repeat(&mut self, setting: &Setting, errors: &mut Errors) {
+        let Some(header) = setting.literal(errors) else { return };
+        let name = header.value();
+        match name.chars().find(|letter| !is_token(*letter)) {
+            Some(letter) => errors.at(
+                header.span(),
+                format_args!(
+                    "header {name:?} contains {letter:?}, and the name of a header is a token (RFC 9110): letters, \
+                     digits and `-`, as in `header = \"Tenant-Id\"`"
+                ),
+            ),
+            None => self.header = Some(header),
         }
     }
 
@@ -212,6 +282,11 @@ impl Argument {
         let (key, name, ty) = (&setting.key, &self.name, shape::print(&self.ty));
         errors.at(setting.span(), format_args!("`{key}` is for {for_what}, and `{name}` is `{ty}`{way_out}"));
     }
+}
+
+/// A letter of a header's name (RFC 9110 section 5.6.2, `tchar`).
+fn is_token(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter)
 }
 
 /// The name of a parameter, which is what clients send.
@@ -264,7 +339,7 @@ fn check_type(kind: Kind, ident: Option<&Ident>, ty: &Type, errors: &mut Errors)
 }
 
 /// What every `#[arg(…)]` on the parameter says. Other attributes than `#[arg]` are refused with what to write instead.
-fn settings(input: &PatType, errors: &mut Errors) -> Vec<Setting> {
+fn settings(kind: Kind, input: &PatType, errors: &mut Errors) -> Vec<Setting> {
     let mut tokens = TokenStream::new();
     for attribute in &input.attrs {
         let path = attribute.path();
@@ -282,7 +357,8 @@ fn settings(input: &PatType, errors: &mut Errors) -> Vec<Setting> {
                 ),
             }
         } else if ["serde", "schemars", "validate", "garde"].contains(&name.as_str()) {
-            let known = KNOWN.map(|key| format!("`{key}`")).join(", ");
+            let known: Vec<_> = known(kind).iter().map(|key| format!("`{key}`")).collect();
+            let known = known.join(", ");
             errors.on(
                 path,
                 format_args!("`#[{name}]` does nothing here: write `#[arg(…)]`, which takes {known}"),

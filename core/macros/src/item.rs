@@ -20,15 +20,19 @@ pub(crate) enum Kind {
     Tool,
     Resource,
     Prompt,
+    Completion,
 }
 
 impl Kind {
+    const ALL: [Self; 4] = [Self::Tool, Self::Resource, Self::Prompt, Self::Completion];
+
     /// The name of the attribute, which is also the name of the associated function.
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Tool => "tool",
             Self::Resource => "resource",
             Self::Prompt => "prompt",
+            Self::Completion => "completion",
         }
     }
 
@@ -38,6 +42,7 @@ impl Kind {
             Self::Tool => "#[tool]",
             Self::Resource => "#[resource]",
             Self::Prompt => "#[prompt]",
+            Self::Completion => "#[completion]",
         }
     }
 
@@ -46,6 +51,7 @@ impl Kind {
             Self::Tool => quote!(::edgemcp::Tool),
             Self::Resource => quote!(::edgemcp::Resource),
             Self::Prompt => quote!(::edgemcp::Prompt),
+            Self::Completion => quote!(::edgemcp::Completion),
         }
     }
 }
@@ -84,7 +90,7 @@ impl Item {
         }
         check(kind, &mut function, errors);
         let doc = doc::text(&function.attrs);
-        let mut item = Self { kind, doc, arguments: Arguments::default(), parameters: Vec::new(), function };
+        let mut item = Self { kind, doc, arguments: Arguments::new(kind), parameters: Vec::new(), function };
         item.read_parameters(errors);
         strip(&mut item.function.sig);
         Ok(item)
@@ -279,8 +285,7 @@ fn check(kind: Kind, function: &mut ItemFn, errors: &mut Errors) {
     // A second one must not expand: what it emits has the name that this one's has.
     function.attrs.retain(|attribute| {
         let last = attribute.path().segments.last().map(|segment| segment.ident.to_string());
-        let kinds = [Kind::Tool, Kind::Resource, Kind::Prompt];
-        let Some(other) = kinds.into_iter().find(|kind| last.as_deref() == Some(kind.noun())) else {
+        let Some(other) = Kind::ALL.into_iter().find(|kind| last.as_deref() == Some(kind.noun())) else {
             return true;
         };
         let other = other.place();

@@ -1,10 +1,13 @@
-//! The attributes of edgemcp: sugar over `Tool::new`, `Resource::new` and `Prompt::new`, which are the real API.
+//! The attributes of edgemcp: sugar over `Tool::new`, `Resource::new`, `Prompt::new` and `Completion::prompt`, which are
+//! the real API.
 //!
 //! Use them through the crate `edgemcp`, which exports them. An attribute leaves its function as it is, so that a unit
 //! test calls it like any other, and adds a type of the same name with one associated function that gives the builder:
-//! `add::tool()`, `profile::resource()`, `review::prompt()`.
+//! `add::tool()`, `profile::resource()`, `review::prompt()`, `city::completion()`. What an attribute has no option for is
+//! said to the builder: `add::tool().meta("com.example/team", "maths")`.
 
 mod arguments;
+mod completion;
 mod doc;
 mod errors;
 mod item;
@@ -57,6 +60,11 @@ use proc_macro::TokenStream;
 /// | `destructive = false` | changes, but destroys nothing | not said |
 /// | `idempotent` | twice is as good as once | not said |
 /// | `open_world = false` | reaches nothing outside | not said |
+/// | `task` | calls go on as tasks where the client takes them (`TaskSupport::Optional`) | never |
+/// | `task = "required"` | they always do; a client that takes none is refused | never |
+/// | `task = "by_handler"` | they do once the handler says so | never |
+/// | `ui = "ui://…"` | the page that hosts show beside the result; the server must have a resource for it | none |
+/// | `icon = "https://…"`, `icon = Icon::new(…)` | a picture; may be repeated | none |
 /// | `tags("a", "b")` | words to choose components by | none |
 ///
 /// # Options of an argument: `#[arg(…)]`
@@ -70,6 +78,10 @@ use proc_macro::TokenStream;
 /// | `length(min = 1, max = 100)`, `length(equal = 2)` | characters of a text, items of a list, entries of a map |
 /// | `range(min = 0, max = 100)` | bounds of a number, both included |
 /// | `pattern = "…"` | a regular expression that a text must match (feature `pattern` of `edgemcp`) |
+/// | `header = "…"` | clients repeat the argument in the header `Mcp-Param-…`, so that gateways route by it (SEP-2243) |
+///
+/// A `header` is for a text, an integer or a boolean, and its name is a token (RFC 9110) that no other argument of the tool
+/// has; what the compiler cannot see of this is found when the server is built.
 ///
 /// # Limits
 ///
@@ -106,8 +118,8 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Options
 ///
 /// `name = "…"` (else the function's name), `title = "…"`, `description = "…"` (else the doc comment),
-/// `mime_type = "…"`, `tags("a", "b")`. Parameters take the `#[arg(…)]` of a [`tool`](macro@tool), but for `default`: a URI that
-/// matches always holds every placeholder.
+/// `mime_type = "…"`, `annotations = …` (an `Annotations`), `icon = "…"`, `tags("a", "b")`. Parameters take the `#[arg(…)]`
+/// of a [`tool`](macro@tool), but for `header` and `default`: a URI that matches always holds every placeholder.
 #[proc_macro_attribute]
 pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
     resource::expand(options.into(), item.into()).into()
@@ -115,7 +127,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a prompt of a function: `review` stays callable, and `review::prompt()` is the `Prompt` to register.
 ///
-/// Parameters are as for a [`tool`](macro@tool). Clients send every argument of a prompt as text; it is read into the type of
+/// Parameters are as for a [`tool`](macro@tool), but for `header`. Clients send every argument of a prompt as text; it is read into the type of
 /// the parameter.
 ///
 /// ```
@@ -133,9 +145,51 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// `name = "…"` (else the function's name), `title = "…"`, `description = "…"` (else the doc comment),
+/// `name = "…"` (else the function's name), `title = "…"`, `description = "…"` (else the doc comment), `icon = "…"`,
 /// `tags("a", "b")`.
 #[proc_macro_attribute]
 pub fn prompt(options: TokenStream, item: TokenStream) -> TokenStream {
     prompt::expand(options.into(), item.into()).into()
+}
+
+/// Makes a completion of a function: `city` stays callable, and `city::completion()` is the `Completion` to register.
+///
+/// Its parameters are arguments of a prompt, or placeholders of a resource template, by their names. One of them is
+/// completed, and has what the person typed of it so far. The others have what was chosen before, if it was, so they are
+/// `Option`s (or have a `default`); what the function does not ask for is left out. The context may be among them.
+///
+/// It returns a `Vec` of texts, `Completions`, or a `Result` of one of these.
+///
+/// ```
+/// use edgemcp::prelude::*;
+///
+/// /// Plan a trip.
+/// #[prompt]
+/// pub fn trip(country: String, city: String) -> String {
+///     format!("Plan a trip to {city}, {country}.")
+/// }
+///
+/// #[completion(prompt = "trip")]
+/// pub async fn city(city: String, country: Option<String>) -> Vec<&'static str> {
+///     let known = if country.as_deref() == Some("France") { ["Paris", "Lyon"] } else { ["Berlin", "Bern"] };
+///     known.into_iter().filter(|name| name.starts_with(&city)).collect()
+/// }
+///
+/// let server = Server::new("trips", "1.0.0").prompt(trip::prompt()).completion(city::completion());
+/// # assert!(server.build().is_ok());
+/// ```
+///
+/// # Options
+///
+/// | option | meaning | else |
+/// | --- | --- | --- |
+/// | `prompt = "…"` | the prompt, by the name that clients get it by | one of the two |
+/// | `resource = "…"` | the resource template, by its URI with placeholders | one of the two |
+/// | `argument = "…"` | what is completed, by the name that clients send | the first parameter that is no context |
+///
+/// An argument takes `#[arg(rename = "…")]` and `#[arg(default)]`. That the prompt or the resource is there and has these
+/// arguments is checked when the server is built.
+#[proc_macro_attribute]
+pub fn completion(options: TokenStream, item: TokenStream) -> TokenStream {
+    completion::expand(options.into(), item.into()).into()
 }

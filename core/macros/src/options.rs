@@ -28,8 +28,9 @@ pub(crate) fn read(
     let parsed = |input: ParseStream<'_>| {
         if input.peek(Lit) {
             let literal: Lit = input.parse()?;
+            let option = if place == "#[completion]" { "prompt" } else { "description" };
             let way_out =
-                format!("this needs a key before it: {place} takes options such as `description = \"…\"`");
+                format!("this needs a key before it: {place} takes options such as `{option} = \"…\"`");
             return Err(syn::Error::new(literal.span(), way_out));
         }
         Punctuated::<Meta, Token![,]>::parse_terminated(input)
@@ -148,12 +149,16 @@ pub(crate) fn string(value: &Expr) -> Option<LitStr> {
     }
 }
 
+/// The options that may be given more than once.
+pub(crate) const REPEATABLE: [&str; 1] = ["icon"];
+
 /// The options that tools, resources and prompts share.
 pub(crate) struct Labels {
     pub(crate) name: String,
     pub(crate) description: Option<Text>,
     title: Option<Text>,
     tags: Vec<LitStr>,
+    icons: Vec<TokenStream>,
 }
 
 impl Labels {
@@ -161,10 +166,10 @@ impl Labels {
     pub(crate) fn new(function: &Ident, doc: Option<Text>) -> Self {
         let name = function.to_string();
         let name = name.strip_prefix("r#").unwrap_or(&name).to_owned();
-        Self { name, description: doc, title: None, tags: Vec::new() }
+        Self { name, description: doc, title: None, tags: Vec::new(), icons: Vec::new() }
     }
 
-    /// Takes the option if it is one of `name`, `title`, `description` and `tags`, and says whether it was.
+    /// Takes the option if it is one of `name`, `title`, `description`, `icon` and `tags`, and says whether it was.
     pub(crate) fn take(&mut self, setting: &Setting, errors: &mut Errors) -> bool {
         match setting.key.as_str() {
             "name" => {
@@ -178,6 +183,7 @@ impl Labels {
                     self.description = Some(text);
                 }
             }
+            "icon" => self.icons.extend(icon(setting, errors)),
             "tags" => self.tags = tags(setting, errors),
             _ => return false,
         }
@@ -205,15 +211,23 @@ impl Labels {
         }
     }
 
-    /// The builder calls for title and tags.
+    /// The builder calls for title, icons and tags.
     pub(crate) fn calls(&self) -> TokenStream {
         let title = self.title.iter();
-        let tags = &self.tags;
-        quote!(#(.title(#title))* #(.tag(#tags))*)
+        let Self { icons, tags, .. } = self;
+        quote!(#(.title(#title))* #(.icon(#icons))* #(.tag(#tags))*)
     }
 }
 
 const NAME_LETTERS_MAX: usize = 128;
+
+/// An icon by its address, or the expression that makes one.
+fn icon(setting: &Setting, errors: &mut Errors) -> Option<TokenStream> {
+    Some(match setting.text(errors)? {
+        Text::Known(src) => quote!(::edgemcp::Icon::new(#src)),
+        Text::Expression(icon) => icon,
+    })
+}
 
 fn tags(setting: &Setting, errors: &mut Errors) -> Vec<LitStr> {
     const FORM: &str = "tags(\"a\", \"b\")";

@@ -8,7 +8,7 @@ use crate::{
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-const KNOWN: [&str; 4] = ["name", "title", "description", "tags"];
+const KNOWN: [&str; 5] = ["name", "title", "description", "icon", "tags"];
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let place = Kind::Prompt.place();
@@ -17,7 +17,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Ok(item) => item,
         Err(refused) => return refused,
     };
-    let settings = options::read(options, place, &[], &mut errors);
+    let settings = options::read(options, place, &options::REPEATABLE, &mut errors);
     let mut labels = Labels::new(item.ident(), item.doc.clone());
     for setting in &settings {
         if !labels.take(setting, &mut errors) {

@@ -15,7 +15,7 @@ use syn::{
     parse::{ParseStream, Parser},
 };
 
-const KNOWN: [&str; 5] = ["name", "title", "description", "mime_type", "tags"];
+const KNOWN: [&str; 7] = ["name", "title", "description", "mime_type", "annotations", "icon", "tags"];
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let place = Kind::Resource.place();
@@ -25,9 +25,9 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Err(refused) => return refused,
     };
     let (uri, options) = split(options, &mut errors);
-    let settings = options::read(options, place, &[], &mut errors);
+    let settings = options::read(options, place, &options::REPEATABLE, &mut errors);
     let mut labels = Labels::new(item.ident(), item.doc.clone());
-    let mut mime_type = None;
+    let (mut mime_type, mut annotations) = (None, None);
     for setting in &settings {
         match setting.key.as_str() {
             "mime_type" => {
@@ -39,6 +39,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
                     errors.at(literal.span(), message);
                 }
             }
+            "annotations" => annotations = setting.value("annotations = …", &mut errors),
             _ if labels.take(setting, &mut errors) => {}
             _ => setting.unknown(place, &KNOWN, &mut errors),
         }
@@ -50,9 +51,10 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 
     let name = &labels.name;
     let (description, mime_type) = (labels.description.iter(), mime_type.iter());
+    let annotations = annotations.iter();
     let (handler, labels) = (item.handler(), labels.calls());
     let builder = quote_spanned!(item.result_span()=> ::edgemcp::Resource::new(#uri, #name, #handler));
-    let calls = quote!(#labels #(.description(#description))* #(.mime_type(#mime_type))*);
+    let calls = quote!(#labels #(.description(#description))* #(.mime_type(#mime_type))* #(.annotations(#annotations))*);
     item.emit(&quote!(#builder #calls), errors)
 }
 

@@ -79,6 +79,15 @@ fn segment_shape(segment: &PathSegment) -> Shape {
     }
 }
 
+/// Whether this is an `Option`, by its name.
+pub(crate) fn is_option(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_option(&group.elem),
+        Type::Paren(paren) => is_option(&paren.elem),
+        _ => last_segment(ty).is_some_and(|segment| segment.ident == "Option"),
+    }
+}
+
 /// The owned type to take instead, if this one borrows.
 pub(crate) fn owned(ty: &Type) -> Option<Type> {
     let mut owned = ty.clone();
@@ -257,6 +266,13 @@ mod tests {
         for (ty, expected) in shapes {
             assert_eq!(shape(&ty), expected, "{}", print(&ty));
         }
+    }
+
+    #[test]
+    fn an_option_is_known_by_its_name() {
+        assert!(is_option(&parse_quote!(Option<String>)));
+        assert!(is_option(&parse_quote!((std::option::Option<u8>))));
+        assert!(!is_option(&parse_quote!(Vec<Option<u8>>)));
     }
 
     #[test]

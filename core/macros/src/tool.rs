@@ -3,13 +3,24 @@
 use crate::{
     errors::Errors,
     item::{Item, Kind},
-    options::{self, Labels},
+    options::{self, Labels, Setting},
 };
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-const KNOWN: [&str; 8] =
-    ["name", "title", "description", "read_only", "destructive", "idempotent", "open_world", "tags"];
+const KNOWN: [&str; 11] = [
+    "name",
+    "title",
+    "description",
+    "read_only",
+    "destructive",
+    "idempotent",
+    "open_world",
+    "task",
+    "ui",
+    "icon",
+    "tags",
+];
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let place = Kind::Tool.place();
@@ -18,9 +29,9 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         Ok(item) => item,
         Err(refused) => return refused,
     };
-    let settings = options::read(options, place, &[], &mut errors);
+    let settings = options::read(options, place, &options::REPEATABLE, &mut errors);
     let mut labels = Labels::new(item.ident(), item.doc.clone());
-    let mut hints = TokenStream::new();
+    let mut calls = TokenStream::new();
     let mut said = Vec::new();
     for setting in &settings {
         match setting.key.as_str() {
@@ -30,8 +41,10 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
                     said.push(setting.key.as_str());
                 }
                 let method = Ident::new(&setting.key, Span::call_site());
-                hints.extend(quote!(.#method(#value)));
+                calls.extend(quote!(.#method(#value)));
             }
+            "task" => calls.extend(task(setting, &mut errors)),
+            "ui" => calls.extend(ui(setting, &mut errors)),
             _ if labels.take(setting, &mut errors) => {}
             _ => setting.unknown(place, &KNOWN, &mut errors),
         }
@@ -59,5 +72,40 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let (handler, labels) = (item.handler(), labels.calls());
     let builder =
         quote_spanned!(item.result_span()=> ::edgemcp::Tool::new(#name, #(#description,)* #handler));
-    item.emit(&quote!(#builder #labels #hints), errors)
+    item.emit(&quote!(#builder #labels #calls), errors)
+}
+
+/// The call that lets the tool go on as a task.
+fn task(setting: &Setting, errors: &mut Errors) -> Option<TokenStream> {
+    if setting.is_bare() {
+        return Some(quote!(.task(::edgemcp::TaskSupport::Optional)));
+    }
+    let value = setting.value("task", errors)?;
+    let support = match options::string(value).map(|literal| literal.value()).as_deref() {
+        Some("optional") => quote!(Optional),
+        Some("required") => quote!(Required),
+        Some("by_handler") => quote!(ByHandler),
+        _ => {
+            let message = "`task` says when a call goes on as a task: write `task` or `task = \"optional\"` (where the \
+                           client takes tasks), `task = \"required\"` (always), or `task = \"by_handler\"` (once the \
+                           handler says so)";
+            errors.on(value, message);
+            return None;
+        }
+    };
+    Some(quote!(.task(::edgemcp::TaskSupport::#support)))
+}
+
+/// The call that names the page beside the tool's result.
+fn ui(setting: &Setting, errors: &mut Errors) -> Option<TokenStream> {
+    let uri = setting.literal(errors)?;
+    if !uri.value().starts_with("ui://") {
+        let message = format_args!(
+            "ui {:?} is no page: write the URI of a resource that begins with `ui://`, as in \"ui://dice/page\"",
+            uri.value()
+        );
+        errors.at(uri.span(), message);
+        return None;
+    }
+    Some(quote!(.ui(#uri)))
 }

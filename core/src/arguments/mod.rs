@@ -5,6 +5,10 @@
 //! without constraints pays nothing for them.
 
 mod constraints;
+#[cfg(feature = "json-schema")]
+mod once;
+#[cfg(feature = "json-schema")]
+mod own_schema;
 mod strings;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -12,6 +16,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
 pub(crate) use self::constraints::Constraints;
+#[cfg(feature = "json-schema")]
+pub(crate) use self::own_schema::OwnSchema;
 use crate::limits::ECHO_CHARS_MAX;
 
 /// The arguments of a handler that takes none. A call with any is refused.

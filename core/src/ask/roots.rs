@@ -39,7 +39,7 @@ impl Question for Roots {
     }
 
     fn read(&self, answer: Answer) -> Result<Vec<Root>, AskError> {
-        wire::ask::roots(&*result(answer)?).map_err(invalid)
+        wire::ask::roots(&result(answer)?).map_err(invalid)
     }
 }
 

@@ -110,7 +110,7 @@ impl Question for Sample {
     }
 
     fn read(&self, answer: Answer) -> Result<Sampled, AskError> {
-        wire::ask::sampled(&*result(answer)?).map_err(invalid)
+        wire::ask::sampled(&result(answer)?).map_err(invalid)
     }
 }
 

@@ -138,7 +138,7 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a Text>, way_out: &str, pr
 fn completions(server: &Server, problems: &mut Vec<String>) {
     let mut seen = Vec::new();
     for completion in &server.completions {
-        let Completion { of, argument, .. } = completion;
+        let Completion { of, argument, takes, .. } = completion;
         let (who, arguments): (_, Option<Vec<&str>>) = match of {
             Of::Prompt(name) => (format!("prompt {name:?}"), {
                 let prompt = server.prompts.iter().find(|prompt| prompt.definition.name == *name);
@@ -165,8 +165,19 @@ fn completions(server: &Server, problems: &mut Vec<String>) {
             Some(_) if seen.contains(&(of, argument)) => {
                 problems.push(format!("two completions are for {argument:?} of the {who} (leave one out)"));
             }
-            Some(_) => {}
+            Some(arguments) => {
+                for name in takes.iter().filter(|name| !arguments.contains(&name.as_str())) {
+                    problems.push(format!(
+                        "the completion of {argument:?} of the {who} asks for `{name}`, which is no argument of it (it \
+                         has {})",
+                        arguments.join(", ")
+                    ));
+                }
+            }
         }
+        let found = completion.problems.iter();
+        problems
+            .extend(found.map(|problem| format!("the completion of {argument:?} of the {who}: {problem}")));
         seen.push((of, argument));
     }
 }

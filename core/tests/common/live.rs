@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
         let answer = stage.post(initialize(version, capabilities).to_string(), &headers);
-        let id = answer.header("mcp-session-id").expect("there is a session").to_owned();
+        let id = answer.header("mcp-session-id").unwrap().to_owned();
         Self { stage, id, version, token }
     }
 

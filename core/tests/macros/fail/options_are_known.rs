@@ -37,4 +37,12 @@ fn seven() -> String {
 #[tool(tags("a", "", 3))]
 fn eight() {}
 
+/// Not when.
+#[tool(task = "always")]
+fn nine() {}
+
+/// Not whether.
+#[tool(task = false, ui = "https://example.com/page", icon)]
+fn ten() {}
+
 fn main() {}

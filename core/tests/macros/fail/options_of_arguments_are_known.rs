@@ -35,4 +35,27 @@ fn four(
 ) {
 }
 
+/// In a header.
+#[tool]
+fn five(
+    #[arg(header = "Tenant Id")] a: String,
+    #[arg(header = "größe")] b: String,
+    #[arg(header = "")] c: String,
+    #[arg(header)] d: String,
+    #[arg(header = 7)] e: String,
+) {
+}
+
+/// In a header of what is no tool.
+#[prompt]
+fn six(#[arg(header = "Region")] a: String, #[arg(least = 1)] b: String) -> String {
+    a + &b
+}
+
+/// In a header, too.
+#[resource("data://{a}")]
+fn seven(#[arg(header = "Region")] a: String) -> String {
+    a
+}
+
 fn main() {}

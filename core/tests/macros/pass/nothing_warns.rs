@@ -3,7 +3,7 @@
 #![deny(unused_qualifications, unused_lifetimes, let_underscore_drop, single_use_lifetimes, missing_debug_implementations)]
 #![forbid(unsafe_code)]
 
-use edgemcp::{Server, prompt, resource, tool};
+use edgemcp::{Server, completion, prompt, resource, tool};
 
 /// Add two integers.
 #[tool]
@@ -54,6 +54,24 @@ fn hello(name: String) -> String {
     format!("Hello, {name}!")
 }
 
+/// The users there are.
+#[completion(resource = "user://{user_id}")]
+async fn users(user_id: String) -> Vec<String> {
+    vec![user_id]
+}
+
+/// Names that begin like this.
+#[completion(prompt = "hello")]
+pub fn names(#[arg(rename = "name")] start: String) -> Vec<String> {
+    vec![start]
+}
+
+/// Say where.
+#[tool(task, icon = "https://example.com/icon.png")]
+fn locate(#[arg(header = "Region")] region: String) -> String {
+    region
+}
+
 macro_rules! constant_tools {
     ($($(#[doc = $doc:literal])* $name:ident = $value:expr;)*) => {
         $($(#[doc = $doc])* #[tool] fn $name(#[arg(default = $value)] value: u32) -> u32 { value })*
@@ -84,6 +102,9 @@ pub fn server() -> Server {
         .tool(two::tool())
         .resource(user::resource())
         .prompt(hello::prompt())
+        .completion(users::completion())
+        .completion(names::completion())
+        .tool(locate::tool())
 }
 
 fn main() {
