@@ -1,6 +1,11 @@
 //! What changes, and who hears of it: on whichever instance it changes, and on whichever its client is.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 mod common;
 

@@ -1,7 +1,12 @@
 //! A call that goes on as a task, asked after on whichever instance its client meets (extension
 //! `io.modelcontextprotocol/tasks`).
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 mod common;
 
@@ -361,7 +366,7 @@ fn a_platform_that_freezes_hands_its_tasks_over() {
     let delegate = Arc::new(queue.clone());
     let stage = Stage::built(server(), Settings::default(), |builder| builder.delegate(delegate));
     let id = created(&call(&stage, "only"));
-    assert_eq!(*queue.tasks.lock().unwrap(), [id.clone()]);
+    assert_eq!(*queue.tasks.lock().unwrap(), std::slice::from_ref(&id));
     assert_eq!(get(&stage, &id)["status"], "working");
     let worker = stage.beside(server());
     futures_executor::block_on(worker.service.run_task(&worker.platform, &id)).unwrap();

@@ -3,11 +3,12 @@
 mod asked;
 mod prompts;
 mod resources;
+mod routed;
 mod said;
 mod tasks;
 mod tools;
 
-use edgemcp::{Server, TaskSupport};
+use edgemcp::Server;
 
 /// The definition.
 pub fn server() -> Server {
@@ -42,13 +43,15 @@ pub fn server() -> Server {
         .tool(asked::test_input_required_result_multi_round::tool())
         .tool(asked::test_input_required_result_capabilities::tool())
         .tool(asked::test_step::tool())
+        .tool(routed::test_x_mcp_header::tool())
+        .tool(routed::json_schema_2020_12_tool())
         .tool(tasks::greet::tool())
-        .tool(tasks::slow_compute::tool().task(TaskSupport::Optional))
-        .tool(tasks::failing_job::tool().task(TaskSupport::Required))
-        .tool(tasks::protocol_error_job::tool().task(TaskSupport::Optional))
-        .tool(tasks::confirm_delete::tool().task(TaskSupport::Optional))
-        .tool(tasks::multi_input::tool().task(TaskSupport::Optional))
-        .tool(tasks::test_tool_with_task::tool().task(TaskSupport::ByHandler))
+        .tool(tasks::slow_compute::tool())
+        .tool(tasks::failing_job::tool())
+        .tool(tasks::protocol_error_job::tool())
+        .tool(tasks::confirm_delete::tool())
+        .tool(tasks::multi_input::tool())
+        .tool(tasks::test_tool_with_task::tool())
         .resource(resources::static_text::resource())
         .resource(resources::static_binary::resource())
         .resource(resources::watched::resource())
@@ -58,7 +61,7 @@ pub fn server() -> Server {
         .prompt(prompts::test_prompt_with_embedded_resource::prompt())
         .prompt(prompts::test_prompt_with_image::prompt())
         .prompt(asked::test_input_required_result_prompt::prompt())
-        .completion(prompts::arg1())
+        .completion(prompts::arg1::completion())
         .list_changed()
         .resource_subscriptions()
 }

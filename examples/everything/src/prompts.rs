@@ -1,6 +1,6 @@
 //! Prompts: plain, filled in, and with other content than text.
 
-use edgemcp::{Completion, prelude::*};
+use edgemcp::prelude::*;
 
 use crate::DOT_PNG;
 
@@ -22,15 +22,10 @@ pub(crate) fn test_prompt_with_arguments(
 }
 
 /// What the first argument may mean.
-pub(crate) fn arg1() -> Completion {
-    #[derive(serde::Deserialize, schemars::JsonSchema)]
-    struct Arguments {
-        arg1: String,
-    }
-    Completion::prompt("test_prompt_with_arguments", "arg1", |_, Arguments { arg1 }| async move {
-        let known = ["paris", "park", "party"].into_iter();
-        known.filter(|value| value.starts_with(&arg1)).collect::<Vec<_>>()
-    })
+#[completion(prompt = "test_prompt_with_arguments")]
+pub(crate) fn arg1(arg1: String) -> Vec<&'static str> {
+    let known = ["paris", "park", "party"].into_iter();
+    known.filter(|value| value.starts_with(&arg1)).collect()
 }
 
 /// A prompt that carries a resource.

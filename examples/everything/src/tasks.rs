@@ -16,7 +16,7 @@ pub(crate) fn greet(
 }
 
 /// Compute for some seconds.
-#[tool(read_only)]
+#[tool(read_only, task)]
 pub(crate) async fn slow_compute(
     cx: &Context,
     /** How long. */
@@ -29,14 +29,14 @@ pub(crate) async fn slow_compute(
 }
 
 /// Fail after a second, as the model may read.
-#[tool(read_only)]
+#[tool(read_only, task = "required")]
 pub(crate) async fn failing_job(cx: &Context) -> Result<(), ToolError> {
     cx.platform().sleep(Duration::from_secs(1)).await;
     Err(ToolError::new("This job always fails."))
 }
 
 /// Fail for the client's program.
-#[tool(read_only)]
+#[tool(read_only, task)]
 pub(crate) fn protocol_error_job() -> Result<(), Error> {
     Err(Error::internal("this job is no result, but an error"))
 }
@@ -52,7 +52,7 @@ struct Name {
 }
 
 /// Delete a file, if the user confirms.
-#[tool(destructive)]
+#[tool(destructive, task)]
 pub(crate) async fn confirm_delete(
     cx: &Context,
     /** The file. */
@@ -63,7 +63,7 @@ pub(crate) async fn confirm_delete(
 }
 
 /// Ask for two things at once.
-#[tool]
+#[tool(task)]
 pub(crate) async fn multi_input(cx: &Context) -> Result<String, ToolError> {
     let asks = cx.ask().elicit::<Name>("What is your name?").key("name");
     let (Name { name }, Confirmed { confirm }) =
@@ -72,7 +72,7 @@ pub(crate) async fn multi_input(cx: &Context) -> Result<String, ToolError> {
 }
 
 /// Ask for a name, and greet in a task.
-#[tool]
+#[tool(task = "by_handler")]
 pub(crate) async fn test_tool_with_task(cx: &Context) -> Result<String, ToolError> {
     let Name { name } = cx.elicit("What is your name?").key("user_name").await?;
     cx.become_task().await;
