@@ -11,9 +11,9 @@ use crate::{
     changes,
     completion::Completions,
     context::{Client, Context, Declared},
-    drive::{Driver, Ended},
+    drive::{Driver, Ended, Work},
     error::{Error, ToolError},
-    future::{MaybeSend, caught},
+    future::caught,
     inbound::Route,
     journal::Answer,
     limits::echo,
@@ -114,14 +114,14 @@ impl Exchange {
                 let cx = self.context(body, route)?;
                 let reading =
                     resource.read(cx.clone(), &values).map_err(|error| Error::invalid_params(error.0))?;
-                self.run(&cx, id, input, async {
+                let work = pin!(async {
                     let mut contents = caught(reading).await.map_err(Error::internal)??;
                     for part in &mut contents {
                         fill_in(part, &uri, resource);
                     }
                     Ok(raw(ReadResource::new(self.tables.results_for(version), &contents, resource.cache)))
-                })
-                .await
+                });
+                self.run(&cx, id, input, work).await
             }
             Request::GetPrompt { name, arguments, input } => {
                 let Some(prompt) = self.tables.prompt(&name) else {
@@ -130,12 +130,12 @@ impl Exchange {
                 let cx = self.context(body, route)?;
                 let getting =
                     prompt.get(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
-                self.run(&cx, id, input, async {
+                let work = pin!(async {
                     let messages = caught(getting).await.map_err(Error::internal)??;
                     let to = self.tables.results_for(version);
                     Ok(raw(GetPrompt::new(to, &prompt.definition.description, &messages)))
-                })
-                .await
+                });
+                self.run(&cx, id, input, work).await
             }
             Request::Complete { of, argument, value, arguments } => {
                 self.complete(body, id, route, &of, (argument, value), arguments).await
@@ -192,14 +192,14 @@ impl Exchange {
         if goes_on && answer.is_ok() && is_first && cx.can_become_task() {
             return Ok(Some(jsonrpc::success(id, task::create(&cx).await?)));
         }
-        self.run(&cx, id, input, async {
+        let work = pin!(async {
             let output = match answer {
                 Ok(answer) => caught(answer).await.unwrap_or_else(|panic| Err(ToolError::masked(panic))),
                 Err(error) => Err(ToolError::new(error.0)),
             };
             self.tool_result(tool, version, output)
-        })
-        .await
+        });
+        self.run(&cx, id, input, work).await
     }
 
     async fn complete(
@@ -241,7 +241,7 @@ impl Exchange {
         cx: &Context,
         id: Id<'_>,
         input: Input<'_>,
-        work: impl Future<Output = Result<Box<RawValue>, Error>> + MaybeSend,
+        work: Work<'_>,
     ) -> Result<Option<Vec<u8>>, Error> {
         if input.state.is_some() || !input.responses.is_empty() {
             state::resume(cx, input).await?;
@@ -250,7 +250,7 @@ impl Exchange {
         let _running = peer.map(|peer| peer.run(id, &self.line));
         let owner = self.taken.as_ref().map(|taken| taken.owner.clone());
         let mut driver = Driver { cx, peer, id: id.json(), owner };
-        let ended = driver.run(pin!(work)).await;
+        let ended = driver.run(work).await;
         let Some(kept) = cx.0.kept.get() else {
             return match ended? {
                 Ended::Result(result) => Ok(Some(jsonrpc::success(id, result))),
