@@ -82,7 +82,7 @@ fn discovery_says_what_is_there_and_how_long_to_believe_it() {
     let answer = Stage::new(server()).modern("server/discover", json!({}));
     let result = &answer.json["result"];
     assert_eq!(result["supportedVersions"], json!(["2026-07-28"]));
-    assert_eq!(result["capabilities"], json!({"tools": {}, "resources": {}, "prompts": {}}));
+    assert_eq!(result["capabilities"], json!({"tools": {}, "resources": {}, "prompts": {}, "logging": {}}));
     assert_eq!(result["instructions"], "Ask.");
     assert_eq!(result["cacheScope"], "public");
     assert_eq!(result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "test");

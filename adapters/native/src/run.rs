@@ -88,10 +88,15 @@ async fn serve(service: Arc<Service>, options: Options) -> Result<ExitCode, Stri
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let platform = NativePlatform::builder(service.name())
         .clock(clock.clone())
-        .seal_key(seal_key(&options.store, service.name()))
-        .store(store(options.store, service.name(), &clock))
+        .store(store(&options.store, service.name(), &clock))
         .log(Arc::new(StderrLog::from_vars(&EnvVars, clock)))
         .background(Arc::new(background.clone()));
+    // Asked of a platform that makes no key, since it may be that nothing is ever sealed.
+    let problems = service.problems(&platform.clone().seal_key(SealKey::Memory).build());
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
+    }
+    let platform = platform.seal_key(seal_key(&options.store, service.name()));
     match options.transport {
         Transport::Http => {
             let (listener, address) = listen(&options.host, options.port).await?;
@@ -104,23 +109,10 @@ async fn serve(service: Arc<Service>, options: Options) -> Result<ExitCode, Stri
                 );
                 platform.log(LogLevel::Warning, &message);
             }
-            ready(&service, &platform)?;
             Ok(over_http(service, platform, (listener, address), signals, &background).await)
         }
         // Whoever started this process is its one client, and sends no `Host`.
-        Transport::Stdio => {
-            let platform = platform.build();
-            ready(&service, &platform)?;
-            over_stdio(service, platform, signals, &background).await
-        }
-    }
-}
-
-/// Whether the server has what it needs.
-fn ready(service: &Service, platform: &Platform) -> Result<(), String> {
-    match service.problems(platform) {
-        problems if problems.is_empty() => Ok(()),
-        problems => Err(problems.join("\n")),
+        Transport::Stdio => over_stdio(service, platform.build(), signals, &background).await,
     }
 }
 
@@ -203,7 +195,7 @@ async fn finish(background: &TokioBackground, platform: &Platform) {
     }
 }
 
-fn store(place: StorePlace, name: &str, clock: &Arc<dyn Clock>) -> Arc<dyn Store> {
+fn store(place: &StorePlace, name: &str, clock: &Arc<dyn Clock>) -> Arc<dyn Store> {
     match place {
         StorePlace::Default => Arc::new(SqliteStore::open_default(name, clock.clone())),
         StorePlace::Memory => Arc::new(MemoryStore::new(clock.clone())),

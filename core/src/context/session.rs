@@ -94,12 +94,12 @@ impl Context {
     ///
     /// /// Put something into a cart.
     /// #[tool]
-    /// async fn put(cx: &Context, cart: Handle<Cart>, what: String) -> Result<Vec<String>, ToolError> {
+    /// async fn put(cx: &Context, cart: Handle<Cart>, what: String) -> Result<String, ToolError> {
     ///     let state = cx.session_of(&cart)?;
     ///     let mut things: Vec<String> = state.get("things").await?.unwrap_or_default();
     ///     things.push(what);
     ///     state.set("things", &things).await?;
-    ///     Ok(things)
+    ///     Ok(things.join(", "))
     /// }
     /// # let _ = put::tool();
     /// ```

@@ -65,6 +65,7 @@ impl NativePlatform {
 }
 
 /// Puts a [`NativePlatform`] together; what is not set is this machine's own.
+#[derive(Clone)]
 #[must_use]
 pub struct NativePlatformBuilder {
     name: String,
