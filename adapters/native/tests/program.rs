@@ -25,7 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `hello` with a home of its own, and nothing of this process's settings.
 fn hello(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hello"));
-    for variable in ["EDGEMCP_HOST", "EDGEMCP_PORT", "EDGEMCP_TRANSPORT", "EDGEMCP_STORE", "EDGEMCP_LOG"] {
+    for variable in [
+        "EDGEMCP_HOST",
+        "EDGEMCP_PORT",
+        "EDGEMCP_TRANSPORT",
+        "EDGEMCP_STORE",
+        "EDGEMCP_LOG",
+        "EDGEMCP_SEAL_KEYS",
+    ] {
         command.env_remove(variable);
     }
     command.env("HOME", home).env("XDG_DATA_HOME", home.join("data")).args(args);
@@ -186,6 +193,16 @@ fn help_and_version_go_to_standard_output() {
     assert!(out.contains("Usage: hello [OPTIONS]") && out.contains("EDGEMCP_LOG"), "{out}");
     let version = ran(hello(home.path(), &["--version"]));
     assert_eq!(version, (Some(0), "hello 0.1.0\n".to_owned(), String::new()));
+}
+
+#[test]
+fn a_key_that_is_none_keeps_it_from_starting_and_is_not_told() {
+    let home = home();
+    let mut command = hello(home.path(), &["--port", "0"]);
+    command.env("EDGEMCP_SEAL_KEYS", "dG9vIHNob3J0");
+    let (code, out, err) = ran(command);
+    assert_eq!((code, &*out), (Some(1), ""));
+    assert!(err.contains("EDGEMCP_SEAL_KEYS") && !err.contains("dG9v"), "{err}");
 }
 
 #[test]
