@@ -124,7 +124,7 @@ impl Service {
     /// # Errors
     /// Where the store fails. What the task itself fails with is kept for its client.
     pub fn run_task<'a>(&'a self, platform: &'a Platform, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move { task::run(&self.nobody(platform), id).await })
+        Box::pin(async move { task::run(&Exchange::with_nobody(&self.tables, platform), id).await })
     }
 
     /// Goes on with the tasks that nobody works on, one after the other, and says how many there were: for a worker
@@ -133,22 +133,7 @@ impl Service {
     /// # Errors
     /// As [`run_task`](Self::run_task).
     pub fn run_tasks<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, Result<usize, Error>> {
-        Box::pin(async move { task::run_all(&self.nobody(platform)).await })
-    }
-
-    /// An exchange with nobody.
-    fn nobody(&self, platform: &Platform) -> Exchange {
-        Exchange {
-            tables: Arc::clone(&self.tables),
-            platform: platform.clone(),
-            principal: None,
-            headers: Arc::default(),
-            peer: None,
-            line: Arc::new(Line::new(Hears::default())),
-            takes_stream: false,
-            session: None,
-            taken: None,
-        }
+        Box::pin(async move { task::run_all(&Exchange::with_nobody(&self.tables, platform)).await })
     }
 
     /// Answers an HTTP request. Whatever comes, there is an answer.
@@ -246,15 +231,11 @@ impl Service {
         };
         let line = Arc::new(Line::new(Hears::default()));
         let exchange = Exchange {
-            tables: Arc::clone(&self.tables),
-            platform: platform.clone(),
             principal,
             headers: Arc::new(parts.headers),
-            peer: None,
             line: Arc::clone(&line),
             takes_stream: accepts.stream,
-            session: None,
-            taken: None,
+            ..Exchange::with_nobody(&self.tables, platform)
         };
         let work: BoxFuture<'static, Reply> = match parts.method {
             Method::GET => match exchange.stream_of_session().await {

@@ -52,15 +52,11 @@ impl Connection {
     pub fn receive(&self, line: Bytes) -> Lines {
         let said = Arc::new(Line::new(Hears::default()));
         let exchange = Exchange {
-            tables: Arc::clone(&self.service.tables),
-            platform: self.platform.clone(),
-            principal: None,
             headers: Arc::clone(&self.headers),
             peer: Some(Arc::clone(&self.peer)),
             line: Arc::clone(&said),
             takes_stream: true,
-            session: None,
-            taken: None,
+            ..Exchange::with_nobody(&self.service.tables, &self.platform)
         };
         Lines(Some(Flow::new(&self.platform, Box::pin(exchange.reply(line)), said)))
     }

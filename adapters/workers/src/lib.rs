@@ -21,6 +21,7 @@
 //! name = "calculator"
 //! main = "build/index.js"
 //! compatibility_date = "2026-07-28"
+//! compatibility_flags = ["enable_request_signal"]   # a client that goes away ends its request
 //!
 //! [build]
 //! command = "worker-build --release"
@@ -31,6 +32,10 @@
 //! [vars]                          # what `Platform::var` answers, as do secrets (`wrangler secret put NAME`)
 //! GREETING = "Hello"
 //! ```
+//!
+//! What a server seals (sessions, the state of a call that waits, handles) needs a key that all isolates share:
+//! `wrangler secret put EDGEMCP_SEAL_KEYS` with the output of `openssl rand -base64 32`, and for `wrangler dev` a line
+//! `EDGEMCP_SEAL_KEYS=…` in the file `.dev.vars`.
 //!
 //! # What must be seen at once and must happen once
 //!
@@ -61,6 +66,13 @@
 //! [`Platform::strong_store`](edgemcp::platform::Platform::strong_store) is then a [`DurableObjectStore`]. Several
 //! Workers share one set of objects where one of them has the migration and the others add
 //! `script_name = "its-name"` to the binding; each of them has the macro.
+//!
+//! # Work after an answer
+//!
+//! Workers give it 30 s (`waitUntil`). A task that takes longer is ended there, and begun once more when its client asks
+//! after it: [`Context::step`](edgemcp::Context::step) keeps what it has done, so it comes further each time. Work of
+//! another size belongs to a process that holds the same store, if that is one it can reach, or to a queue of the
+//! server's own.
 //!
 //! # More than a server
 //!

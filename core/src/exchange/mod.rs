@@ -105,28 +105,12 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The same parties, for something else, which nobody listens to.
-    pub(crate) fn again(&self) -> Self {
+    /// An exchange with nobody, to whom nothing is said.
+    pub(crate) fn with_nobody(tables: &Arc<Tables>, platform: &Platform) -> Self {
         Self {
-            tables: Arc::clone(&self.tables),
-            platform: self.platform.clone(),
-            principal: self.principal.clone(),
-            headers: Arc::default(),
-            peer: None,
-            line: Arc::new(Line::new(Hears::default())),
-            takes_stream: false,
-            session: self.session.clone(),
-            taken: None,
-        }
-    }
-
-    /// The parties of a request that is worked on, for something else, which nobody listens to.
-    pub(crate) fn behind(cx: &Context) -> Self {
-        let inner = &cx.0;
-        Self {
-            tables: Arc::clone(&inner.tables),
-            platform: inner.platform.clone(),
-            principal: inner.principal.clone(),
+            tables: Arc::clone(tables),
+            platform: platform.clone(),
+            principal: None,
             headers: Arc::default(),
             peer: None,
             line: Arc::new(Line::new(Hears::default())),
@@ -134,6 +118,18 @@ impl Exchange {
             session: None,
             taken: None,
         }
+    }
+
+    /// The same parties, for something else, which nobody listens to.
+    pub(crate) fn again(&self) -> Self {
+        let (principal, session) = (self.principal.clone(), self.session.clone());
+        Self { principal, session, ..Self::with_nobody(&self.tables, &self.platform) }
+    }
+
+    /// The parties of a request that is worked on, for something else, which nobody listens to.
+    pub(crate) fn behind(cx: &Context) -> Self {
+        let principal = cx.0.principal.clone();
+        Self { principal, ..Self::with_nobody(&cx.0.tables, &cx.0.platform) }
     }
 
     /// Goes on with the call that was taken, whose request is `body`.
