@@ -210,7 +210,8 @@ impl Line {
     /// A place in the stream for the next message.
     pub(crate) fn next_place(&self) -> u32 {
         let mut state = self.lock();
-        state.place += 1;
+        // A client may name any place as the last that it has seen.
+        state.place = state.place.saturating_add(1);
         state.place
     }
 
@@ -410,7 +411,7 @@ impl std::fmt::Debug for Line {
 
 fn say(state: &mut State, level: Option<LoggingLevel>, message: Vec<u8>) {
     if !state.ended && state.said.len() < SAID_WAITING_MAX {
-        state.place += 1;
+        state.place = state.place.saturating_add(1);
         let place = state.place;
         state.said.push_back(Said { level, place, message });
         state.wake_driver();

@@ -304,6 +304,46 @@ fn a_client_can_refuse_and_a_person_can_decline() {
 }
 
 #[test]
+fn an_answer_of_null_is_one_that_does_not_fit() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let mut reading = session.call("greet");
+    session.answer(&reading.ask_id(), Value::Null);
+    pass(&stage, Duration::from_secs(1), || {
+        reading.poll();
+    });
+    let error = &reading.events().pop().unwrap()["error"];
+    assert_eq!(error["code"], -32602, "{error}");
+    // The same where another instance takes the call up.
+    let reading = session.call("greet");
+    let (id, last) = (reading.ask_id(), reading.last_id());
+    drop(reading);
+    behind.lose();
+    pass(&stage, Duration::from_secs(20), || ());
+    session.answer(&id, Value::Null);
+    let error = &session.resume(&last).events().pop().unwrap()["error"];
+    assert_eq!(error["code"], -32602, "{error}");
+}
+
+#[test]
+fn a_client_that_says_it_has_seen_more_than_there_is_gets_the_answer() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let reading = session.call("greet");
+    let id = reading.ask_id();
+    let (call, _) = id.split_once('.').unwrap();
+    drop(reading);
+    behind.lose();
+    pass(&stage, Duration::from_secs(20), || ());
+    let mut back = session.resume(&format!("{call}.{}", u32::MAX));
+    session.answer(&id, accept("Ada"));
+    pass(&stage, Duration::from_secs(1), || {
+        back.poll();
+    });
+    assert_eq!(back.answer().as_deref(), Some("Hello, Ada!"));
+}
+
+#[test]
 fn an_answer_to_no_ask_or_of_another_session_changes_nothing() {
     let (stage, _) = stage();
     let session = Session::begin(&stage);

@@ -6,7 +6,7 @@
 //! | `ask.000` | something the client was asked |
 //! | `answer.000` | its answer; the first one stays |
 //! | `step.…` | the result of a step, or that it was begun |
-//! | `event.000000` | a message of the stream that must not be lost, by its place in it |
+//! | `event.0000000000` | a message of the stream that must not be lost, by its place in it |
 //! | `closed` | the handler has closed its stream |
 //! | `done` | what the call came to; that it was put among the events is all it says for one that has a stream |
 //! | `updated` | when a task came further, in milliseconds |
@@ -392,5 +392,6 @@ fn answer_item(number: usize) -> String {
 }
 
 fn event_item(place: u32) -> String {
-    format!("event.{place:06}")
+    // As many digits as a place can have, so that the items sort as the places do.
+    format!("event.{place:010}")
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
+use super::jsonrpc::present;
 use crate::{
     journal::{Answer, Step},
     version::ProtocolVersion,
@@ -122,9 +123,9 @@ pub(crate) struct StepRecord<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct AnswerRecord<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     result: Option<&'a RawValue>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     error: Option<&'a RawValue>,
 }
 
@@ -188,5 +189,13 @@ mod tests {
         assert_eq!(read.write(), record.write());
         assert_eq!((read.who, read.capabilities, read.task), (record.who, 5, record.task));
         assert!(Record::read(b"{}").is_none());
+    }
+
+    #[test]
+    fn an_answer_of_null_is_an_answer() {
+        let null = || RawValue::from_string("null".to_owned()).unwrap();
+        assert!(matches!(answer(&write_answer(&Answer::Result(null()))), Some(Answer::Result(_))));
+        assert!(matches!(answer(&write_answer(&Answer::Refusal(null()))), Some(Answer::Refusal(_))));
+        assert!(answer(b"{}").is_none());
     }
 }

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::params::{Meta, Params};
+use super::{
+    jsonrpc::present,
+    params::{Meta, Params},
+};
 use crate::journal::{Answer, Journal, Step};
 
 /// A journal, written for a client to carry. Names are short, since a client carries them to and fro.
@@ -29,7 +32,13 @@ struct Asked<'a> {
     key: Cow<'a, str>,
     #[serde(rename = "d", borrow)]
     digest: Cow<'a, str>,
-    #[serde(rename = "r", borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "r",
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     result: Option<&'a RawValue>,
 }
 
@@ -130,6 +139,7 @@ mod tests {
         journal.call = Some("c1".to_owned());
         journal.remember("name".to_owned(), "d1".to_owned(), Some(Answer::Result(raw(r#"{"a":1}"#))));
         journal.remember("ask-1".to_owned(), "d2".to_owned(), None);
+        journal.remember("ask-2".to_owned(), "d3".to_owned(), Some(Answer::Result(raw("null"))));
         journal.steps.push(Step { name: "charge".to_owned(), result: raw("7") });
         let bytes = write(&journal, Some("n1"));
 
