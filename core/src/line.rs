@@ -135,6 +135,13 @@ impl Line {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The next message of a batch begins: the stream goes on, and what belongs to the message before it is over.
+    pub(crate) fn next_message(&self) {
+        let mut state = self.lock();
+        let State { said, driver, opened, resumes, retry, outlives, place, .. } = std::mem::take(&mut *state);
+        *state = State { said, driver, opened, resumes, retry, outlives, place, ..State::default() };
+    }
+
     /// Says what the client wants to hear, once that is known.
     pub(crate) fn set_hears(&self, hears: Hears) {
         self.lock().hears = hears;
