@@ -12,7 +12,7 @@ mod take_up;
 pub(crate) use self::{
     kept::{CALL_TTL, Done, Found, Kept, LEASE, ask_record, step_item},
     outside::{Outside, Watched},
-    take_up::{answer, run, take_up},
+    take_up::{answer, is_whose, run, take_up},
 };
 
 use crate::changes::STREAM;
