@@ -395,3 +395,37 @@ fn event_item(place: u32) -> String {
     // As many digits as a place can have, so that the items sort as the places do.
     format!("event.{place:010}")
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::{config, raw};
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn events_are_listed_in_the_order_of_their_places(one: u32, other: u32) {
+            prop_assert_eq!(event_item(one).cmp(&event_item(other)), one.cmp(&other));
+            prop_assert_eq!(event_item(one).strip_prefix("event.").unwrap().parse(), Ok(one));
+        }
+
+        #[test]
+        fn what_a_call_came_to_is_read_as_it_was_written(json in raw(), bytes: Vec<u8>) {
+            for done in [
+                Done::Sent,
+                Done::Cancelled,
+                Done::Ended(Answer::Result(json.clone())),
+                Done::Ended(Answer::Refusal(json)),
+            ] {
+                let written = done.write();
+                let read = Done::read(&written).unwrap();
+                prop_assert_eq!(read.write(), written);
+                prop_assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&done));
+            }
+            let _ = Done::read(&bytes);
+        }
+    }
+}
