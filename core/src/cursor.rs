@@ -59,3 +59,37 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::config;
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_cursor_is_read_as_it_was_written_and_for_no_other_list(
+            which in 0..Listing::ALL.len(), other in 0..Listing::ALL.len(), list: Fingerprint,
+            another: Fingerprint, page: u32, text: String,
+        ) {
+            let (listing, other) = (Listing::ALL[which], Listing::ALL[other]);
+            let cursor = write(listing, &list, page);
+            prop_assert_eq!(read(&cursor, listing, &list), usize::try_from(page).ok());
+            prop_assert_eq!(read(&cursor, other, &list).is_some(), listing == other);
+            prop_assert_eq!(read(&cursor, listing, &another).is_some(), list == another);
+            prop_assert_eq!(read(&text, listing, &list), None);
+        }
+
+        #[test]
+        fn two_lists_have_two_fingerprints(
+            one in prop::collection::vec("[a-z]{0,3}", 0..4), other in prop::collection::vec("[a-z]{0,3}", 0..4),
+            size in 1..9_usize, another in 1..9_usize,
+        ) {
+            let of = |names: &[String], size| fingerprint(names.iter().map(String::as_str), size);
+            prop_assert_eq!(of(&one, size) == of(&other, another), (one, size) == (other, another));
+        }
+    }
+}

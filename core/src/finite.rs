@@ -14,13 +14,21 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// `value` as JSON text.
+/// `value` as JSON text, on one line.
 ///
 /// # Errors
 /// A sentence for the log: where a float is not finite, or what `Serialize` refused.
 pub(crate) fn to_raw_json<T: Serialize + ?Sized>(value: &T) -> Result<Box<RawValue>, String> {
     value.serialize(Finite).map_err(|error| format!("the result is no JSON: {error}"))?;
-    serde_json::value::to_raw_value(value).map_err(|error| format!("the result is no JSON: {error}"))
+    let json =
+        serde_json::value::to_raw_value(value).map_err(|error| format!("the result is no JSON: {error}"))?;
+    if !json.get().contains(['\n', '\r']) {
+        return Ok(json);
+    }
+    // JSON that a value holds as text may have line ends, which are spaces to JSON and the end of a message to a stream
+    // of events and to stdio.
+    RawValue::from_string(json.get().replace(['\n', '\r'], " "))
+        .map_err(|error| format!("the result is no JSON: {error}"))
 }
 
 /// Walks a value and keeps nothing.
@@ -272,5 +280,11 @@ mod tests {
         }
         assert!(to_raw_json(&f32::NAN).is_err());
         assert_eq!(to_raw_json(&Reading { values: vec![0.5] }).unwrap().get(), r#"{"values":[0.5]}"#);
+    }
+
+    #[test]
+    fn json_that_a_value_holds_as_text_keeps_to_one_line() {
+        let held = RawValue::from_string("[1,\r\n 2,\"a\\nb\"]".to_owned()).unwrap();
+        assert_eq!(to_raw_json(&held).unwrap().get(), "[1,   2,\"a\\nb\"]");
     }
 }

@@ -205,3 +205,175 @@ fn agree(headers: &HeaderMap, name: &http::HeaderName, shown: &str, body: &str) 
         }
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use ::base64::{Engine, engine::general_purpose::STANDARD};
+    use http::HeaderValue;
+    use proptest::{option, prelude::*};
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::properties::{config, json};
+
+    const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+    /// A revision's name, or what is none.
+    fn named() -> impl Strategy<Value = String> {
+        let known = (0..ProtocolVersion::ALL.len()).prop_map(|index| ProtocolVersion::ALL[index].as_str());
+        let unknown = prop::sample::select(vec!["", "2024-11-05", "2027-01-01", "2025-11-25 ", "DRAFT"]);
+        prop_oneof![6 => known.prop_map(str::to_owned), 1 => unknown.prop_map(str::to_owned), 1 => any::<String>()]
+    }
+
+    /// Nearly always this, and sometimes something else.
+    fn nearly<T: std::fmt::Debug + Clone + 'static>(
+        what: T,
+        other: impl Strategy<Value = T> + 'static,
+    ) -> impl Strategy<Value = T> {
+        prop_oneof![9 => Just(what), 1 => other]
+    }
+
+    #[derive(Clone, Debug)]
+    struct Message {
+        method: String,
+        params: Value,
+        version: Vec<String>,
+        repeats: [Option<String>; 2],
+    }
+
+    /// Any message: mostly one that a client of either era sends, with a part of it that is something else.
+    fn message() -> impl Strategy<Value = Message> {
+        let known = vec!["tools/call", "prompts/get", "resources/read", "tasks/get", "tools/list", "ping"];
+        let known = prop::sample::select(known).prop_map(str::to_owned);
+        let method = prop_oneof![6 => known, 1 => any::<String>()];
+        let name = prop_oneof!["[a-z]{1,9}", any::<String>()];
+        (method, name, any::<bool>()).prop_flat_map(|(method, name, is_modern)| {
+            let said = if is_modern { "2026-07-28" } else { "2025-06-18" };
+            let meta = (
+                nearly(
+                    is_modern.then(|| said.into()),
+                    option::of(prop_oneof![named().prop_map(Value::from), json()]),
+                ),
+                nearly(json!({}), json()),
+                option::weighted(0.1, json()),
+            );
+            let meta = meta.prop_map(|(version, capabilities, info)| {
+                let capabilities = ("io.modelcontextprotocol/clientCapabilities".to_owned(), capabilities);
+                let mut meta = Map::from_iter([capabilities]);
+                meta.extend(version.map(|version| (VERSION.to_owned(), version)));
+                meta.extend(info.map(|info| ("io.modelcontextprotocol/clientInfo".to_owned(), info)));
+                Value::Object(meta)
+            });
+            let meta = prop_oneof![9 => meta, 1 => json()];
+            let members =
+                Map::from_iter(["name", "uri", "taskId"].map(|key| (key.to_owned(), name.clone().into())));
+            let params = option::weighted(0.9, meta).prop_map(move |meta| {
+                let mut params = members.clone();
+                params.extend(meta.map(|meta| ("_meta".to_owned(), meta)));
+                Value::Object(params)
+            });
+            let texts = || option::of("[ -~]{0,9}");
+            let wrapped = format!("=?base64?{}?=", STANDARD.encode(&name));
+            let shown = if name.bytes().all(|byte| byte.is_ascii_graphic()) { name } else { wrapped };
+            (
+                params,
+                nearly(vec![said.to_owned()], prop::collection::vec(named(), 0..3)),
+                nearly(is_modern.then(|| method.clone()), texts()),
+                nearly(is_modern.then_some(shown), texts()),
+            )
+                .prop_map(move |(params, version, method_header, name)| Message {
+                    method: method.clone(),
+                    params,
+                    version,
+                    repeats: [method_header, name],
+                })
+        })
+    }
+
+    fn headers(message: &Message) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut append = |name: http::HeaderName, value: &str| {
+            headers.extend(HeaderValue::from_bytes(value.as_bytes()).ok().map(|value| (name, value)));
+        };
+        message.version.iter().for_each(|version| append(headers::PROTOCOL_VERSION, version));
+        for (name, value) in [headers::METHOD, headers::NAME].into_iter().zip(&message.repeats) {
+            value.iter().for_each(|value| append(name.clone(), value));
+        }
+        headers
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn every_message_is_modern_or_legacy_or_refused(message in message()) {
+            let headers = headers(&message);
+            let raw = RawValue::from_string(message.params.to_string()).unwrap();
+            let params = Params::read(Some(&raw)).unwrap();
+            let named = match headers::single(&headers, &headers::PROTOCOL_VERSION) {
+                Single::Value(name) => Some(name),
+                Single::Absent | Single::Unusable => None,
+            };
+            let of_header = named.and_then(ProtocolVersion::parse);
+            let says_so = message.params["_meta"].get(VERSION).is_some();
+            let is_modern = says_so || of_header.is_some_and(|version| version.era() == Era::Modern);
+
+            match request(Transport::Http(&headers), &message.method, &params) {
+                Ok(route) => {
+                    prop_assert_eq!(route.version.era() == Era::Modern, is_modern);
+                    match route.version.era() {
+                        Era::Modern => {
+                            prop_assert_eq!(named, Some(route.version.as_str()));
+                            prop_assert_eq!(message.params["_meta"][VERSION].as_str(), named);
+                            prop_assert!(message.params["_meta"]["io.modelcontextprotocol/clientCapabilities"].is_object());
+                            prop_assert!(headers.contains_key(headers::METHOD));
+                        }
+                        Era::Legacy => {
+                            prop_assert_eq!(route.version, of_header.unwrap_or(ProtocolVersion::UNNAMED_LEGACY));
+                            prop_assert!(route.meta.protocol_version.is_none() && route.meta.client_info.is_none());
+                        }
+                    }
+                    // A gateway has read the same.
+                    if let Single::Value(value) = headers::single(&headers, &headers::METHOD) {
+                        prop_assert_eq!(value, &*message.method);
+                    }
+                    if let (Single::Value(value), Some(name)) =
+                        (headers::single(&headers, &headers::NAME), params.routed_name(&message.method))
+                    {
+                        prop_assert_eq!(headers::decode(value), Some(name));
+                    }
+                }
+                Err(Rejection { era, error }) => {
+                    prop_assert_eq!(era == Era::Modern, is_modern, "{:?}", error);
+                    prop_assert!(error.cause.is_none() && !error.message.is_empty() && error.message.len() < 1000);
+                }
+            }
+            // What is no request is of the era that its headers are of.
+            match notification(Transport::Http(&headers)) {
+                Ok(route) => prop_assert_eq!(
+                    route.version,
+                    of_header.unwrap_or(ProtocolVersion::UNNAMED_LEGACY)
+                ),
+                Err(rejection) => prop_assert!(rejection.era == Era::Legacy && of_header.is_none()),
+            }
+        }
+
+        #[test]
+        fn over_stdio_a_message_is_of_its_handshake_unless_it_says_it_is_modern(
+            message in message(), which in 0..ProtocolVersion::ALL.len() - 1,
+        ) {
+            let negotiated = ProtocolVersion::ALL[which];
+            let transport = Transport::Stdio { negotiated };
+            let raw = RawValue::from_string(message.params.to_string()).unwrap();
+            let says_so = message.params["_meta"].get(VERSION).is_some();
+            match request(transport, &message.method, &Params::read(Some(&raw)).unwrap()) {
+                Ok(route) => {
+                    let expected = if says_so { ProtocolVersion::V2026_07_28 } else { negotiated };
+                    prop_assert_eq!(route.version, expected);
+                }
+                Err(Rejection { era, .. }) => prop_assert_eq!(era == Era::Modern, says_so),
+            }
+            prop_assert_eq!(notification(transport).unwrap().version, negotiated);
+        }
+    }
+}

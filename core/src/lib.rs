@@ -47,6 +47,8 @@ mod param_headers;
 pub mod platform;
 pub mod prelude;
 mod prompt;
+#[cfg(test)]
+mod properties;
 mod resource;
 mod seal;
 mod server;

@@ -135,6 +135,13 @@ impl Line {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The next message of a batch begins: the stream goes on, and what belongs to the message before it is over.
+    pub(crate) fn next_message(&self) {
+        let mut state = self.lock();
+        let State { said, driver, opened, resumes, retry, outlives, place, .. } = std::mem::take(&mut *state);
+        *state = State { said, driver, opened, resumes, retry, outlives, place, ..State::default() };
+    }
+
     /// Says what the client wants to hear, once that is known.
     pub(crate) fn set_hears(&self, hears: Hears) {
         self.lock().hears = hears;
@@ -210,7 +217,8 @@ impl Line {
     /// A place in the stream for the next message.
     pub(crate) fn next_place(&self) -> u32 {
         let mut state = self.lock();
-        state.place += 1;
+        // A client may name any place as the last that it has seen.
+        state.place = state.place.saturating_add(1);
         state.place
     }
 
@@ -410,7 +418,7 @@ impl std::fmt::Debug for Line {
 
 fn say(state: &mut State, level: Option<LoggingLevel>, message: Vec<u8>) {
     if !state.ended && state.said.len() < SAID_WAITING_MAX {
-        state.place += 1;
+        state.place = state.place.saturating_add(1);
         let place = state.place;
         state.said.push_back(Said { level, place, message });
         state.wake_driver();

@@ -210,3 +210,48 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use ::base64::{Engine, engine::general_purpose::STANDARD};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::config;
+
+    /// A text as clients write it into a header (2026-07-28, basic/transports/streamable-http).
+    fn written(text: &str) -> String {
+        let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text;
+        match is_plain && !text.is_empty() && !text.starts_with("=?base64?") {
+            true => text.to_owned(),
+            false => format!("=?base64?{}?=", STANDARD.encode(text)),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_header_says_what_a_client_repeats_in_it_and_nothing_else(
+            text in prop_oneof![any::<String>(), "[ -~]{0,9}"], other in prop_oneof![any::<String>(), "[ -~]{0,9}"],
+        ) {
+            let argument = Value::from(text.as_str()).to_string();
+            prop_assert_eq!(says(&written(&text), &argument), Some(true));
+            prop_assert_eq!(says(&written(&other), &argument), Some(other == text));
+        }
+
+        #[test]
+        fn a_number_is_the_same_however_it_is_written(number in -9_007_199_254_740_991..=9_007_199_254_740_991_i64, other: i64) {
+            let argument = number.to_string();
+            for header in [number.to_string(), format!("{number}.0"), format!("{number}e0")] {
+                prop_assert_eq!(says(&header, &argument), Some(true), "{}", header);
+            }
+            prop_assert_eq!(says(&other.to_string(), &argument), Some(other == number));
+        }
+
+        #[test]
+        fn any_header_and_argument_is_judged(header: String, argument in crate::properties::raw()) {
+            let _ = says(&header, argument.get());
+        }
+    }
+}

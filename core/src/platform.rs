@@ -473,3 +473,44 @@ impl Vars for Nothing {
 impl Log for Nothing {
     fn log(&self, _: LogLevel, _: &str) {}
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::config;
+
+    /// The last moment of the year 9999, past which RFC 3339 has no years.
+    const LAST: i64 = 253_402_300_799_999;
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_moment_is_written_as_others_write_it(ms in prop_oneof![0..=LAST, 0..=10_000_000_000_000_i64]) {
+            let moment = jiff::Timestamp::from_millisecond(ms).unwrap();
+            let written = Timestamp::from_millis(ms.unsigned_abs()).to_rfc3339();
+            prop_assert_eq!(&written, &format!("{moment:.3}"));
+            prop_assert_eq!(written.parse::<jiff::Timestamp>().unwrap(), moment);
+        }
+
+        #[test]
+        fn days_begin_and_end_where_others_have_them(day in 0..=LAST / 86_400_000) {
+            for ms in [day * 86_400_000, day * 86_400_000 + 86_399_999] {
+                let moment = jiff::Timestamp::from_millisecond(ms).unwrap();
+                prop_assert_eq!(Timestamp::from_millis(ms.unsigned_abs()).to_rfc3339(), format!("{moment:.3}"));
+            }
+        }
+
+        #[test]
+        fn time_neither_wraps_nor_runs_backwards(ms: u64, by: u64) {
+            let (moment, by) = (Timestamp::from_millis(ms), Duration::from_millis(by));
+            prop_assert!(moment.after(by) >= moment);
+            prop_assert!(moment.after(by).since(moment) <= by);
+            prop_assert_eq!(moment.since(moment.after(by)), Duration::ZERO);
+            prop_assert!(moment.as_secs_ceil() >= ms / 1000);
+            let _ = moment.to_rfc3339();
+        }
+    }
+}

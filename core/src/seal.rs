@@ -232,3 +232,106 @@ pub(crate) fn random_id(random: &dyn Random) -> Result<String, RandomError> {
     random.fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::{Drawn, config};
+
+    fn sealer(secrets: &[[u8; 32]]) -> Sealer {
+        let keys: Vec<_> = secrets.iter().map(|secret| URL_SAFE_NO_PAD.encode(secret)).collect();
+        Sealer::parse(&keys.join(",")).unwrap()
+    }
+
+    fn binding(purpose: &str, parts: &[Vec<u8>]) -> Binding {
+        parts.iter().fold(Binding::to(purpose), |binding, part| binding.and(part))
+    }
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(any::<u8>(), 0..64)
+    }
+
+    fn parts() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..8), 0..4)
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn what_is_sealed_opens_to_the_same_until_its_end(
+            content in bytes(), purpose: String, parts in parts(), secret: [u8; 32], drawn: u64, now: u32,
+            ttl in 1..=u64::from(u32::MAX),
+        ) {
+            let (sealer, now) = (sealer(&[secret]), u64::from(now));
+            let end = Timestamp::from_millis(now + ttl);
+            let token = sealer.seal(&Drawn(drawn), binding(&purpose, &parts), end, &content).unwrap();
+            for moment in [now, now + ttl / 2, now + ttl - 1] {
+                let opened = sealer.open(binding(&purpose, &parts), Timestamp::from_millis(moment), &token);
+                prop_assert_eq!(opened, Some((content.clone(), end)));
+            }
+            for moment in [now + ttl, now + ttl + 1, u64::MAX] {
+                let opened = sealer.open(binding(&purpose, &parts), Timestamp::from_millis(moment), &token);
+                prop_assert_eq!(opened, None);
+            }
+        }
+
+        #[test]
+        fn what_is_sealed_opens_under_no_other_binding(
+            content in bytes(), purpose: String, one in parts(), other in parts(), cut in any::<prop::sample::Index>(),
+        ) {
+            let (sealer, end) = (sealer(&[[7; 32]]), Timestamp::from_millis(1));
+            let token = sealer.seal(&Drawn(1), binding(&purpose, &one), end, &content).unwrap();
+            let open = |binding| sealer.open(binding, Timestamp::from_millis(0), &token);
+            if one != other {
+                prop_assert_eq!(open(binding(&purpose, &other)), None);
+            }
+            // The same bytes in other parts are another binding.
+            let whole = one.concat();
+            let (first, second) = whole.split_at(cut.index(whole.len() + 1));
+            let split = [first.to_vec(), second.to_vec()];
+            if one != split {
+                prop_assert_eq!(open(binding(&purpose, &split)), None);
+            }
+            prop_assert_eq!(open(binding(&format!("{purpose}x"), &one)), None);
+        }
+
+        #[test]
+        fn what_was_changed_does_not_open(
+            content in bytes(), place in any::<prop::sample::Index>(), to: char, flip in 1..=255_u8,
+        ) {
+            let (sealer, end) = (sealer(&[[7; 32]]), Timestamp::from_millis(1));
+            let token = sealer.seal(&Drawn(1), Binding::to("p"), end, &content).unwrap();
+            let open = |token: &str| sealer.open(Binding::to("p"), Timestamp::from_millis(0), token);
+            let mut bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+            let index = place.index(bytes.len());
+            bytes[index] ^= flip;
+            prop_assert_eq!(open(&URL_SAFE_NO_PAD.encode(&bytes)), None);
+            prop_assert_eq!(open(&URL_SAFE_NO_PAD.encode(&bytes[..index])), None);
+            let (before, rest) = token.split_at(place.index(token.len()));
+            let changed: String = before.chars().chain([to]).chain(rest.chars().skip(1)).collect();
+            prop_assert_eq!(open(&changed).is_some(), changed == token);
+            prop_assert_eq!(open(&format!("{token}{to}")), None);
+            prop_assert_eq!(open(before), None);
+        }
+
+        #[test]
+        fn keys_rotate(content in bytes(), secrets in prop::collection::hash_set(any::<[u8; 32]>(), 2..=SEAL_KEYS_MAX)) {
+            let secrets: Vec<_> = secrets.into_iter().collect();
+            let (end, now) = (Timestamp::from_millis(1), Timestamp::from_millis(0));
+            let old = sealer(&secrets[1..]);
+            let token = old.seal(&Drawn(1), Binding::to("p"), end, &content).unwrap();
+            prop_assert_eq!(sealer(&secrets).open(Binding::to("p"), now, &token), Some((content, end)));
+            prop_assert_eq!(sealer(&secrets[..1]).open(Binding::to("p"), now, &token), None);
+        }
+
+        #[test]
+        fn no_text_is_a_token_and_no_setting_breaks_anything(text: String) {
+            let sealer = sealer(&[[7; 32]]);
+            prop_assert_eq!(sealer.open(Binding::to("p"), Timestamp::from_millis(0), &text), None);
+            let _ = Sealer::parse(&text);
+        }
+    }
+}

@@ -24,12 +24,7 @@ use crate::{
     server::tables::Tables,
     store::{LIST_PAGE_MAX, Partition, StoreError},
     version::ProtocolVersion,
-    wire::{
-        call::{TaskTimes, Who},
-        capabilities,
-        results::InputRequest,
-        task as wire,
-    },
+    wire::{call::TaskTimes, capabilities, results::InputRequest, task as wire},
 };
 
 /// The client capability that lets a call become a task.
@@ -225,7 +220,7 @@ async fn find(exchange: &Exchange, id: &str) -> Result<(Kept, Found), Error> {
 }
 
 fn belongs(found: &Found, principal: Option<&Principal>) -> bool {
-    found.record.task.is_some() && found.record.who == principal.map(Who::from)
+    found.record.task.is_some() && call::is_whose(&found.record, principal)
 }
 
 /// How the task stands.

@@ -180,3 +180,75 @@ mod tests {
         assert!(why("a://{+path}").contains("only {name} is supported"));
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::config;
+
+    /// Texts for between the placeholders; what is encoded has none of their letters.
+    fn texts() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec("[-._~/]{1,3}", 1..5)
+    }
+
+    fn template(texts: &[String], last: &str) -> String {
+        let parts = texts.iter().zip(0..).map(|(text, number)| format!("{{v{number}}}{text}"));
+        format!("data://{}{last}", parts.collect::<String>())
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn the_values_that_fill_a_template_are_found_again(
+            texts in texts(), values in prop::collection::vec(any::<String>(), 5),
+        ) {
+            let template = template(&texts, "");
+            let filled = texts.iter().zip(&values).map(|(text, value)| {
+                format!("{}{text}", utf8_percent_encode(value, NON_ALPHANUMERIC))
+            });
+            let uri = format!("data://{}", filled.collect::<String>());
+            let values: Vec<_> = values.into_iter().take(texts.len()).collect();
+            let is_safe = |value: &str| !matches!(value, "." | "..") && !value.contains(['/', '\\', '\0']);
+            let template = UriTemplate::parse(&template).unwrap();
+            match template.values(&uri) {
+                None => prop_assert!(values.iter().any(String::is_empty), "{uri}"),
+                Some(Err(_)) => prop_assert!(!values.iter().all(|value| is_safe(value)), "{uri}"),
+                Some(Ok(found)) => {
+                    let found: Vec<_> = found.into_iter().map(|(_, value)| value).collect();
+                    prop_assert_eq!(found, values);
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_found_is_what_stands_there_and_cannot_leave_its_place(
+            texts in texts(), last in "[a-z/]{0,2}", uri in "data://[-._~/a-c%0-9A-F]{0,20}",
+        ) {
+            let template = UriTemplate::parse(&template(&texts, &last)).unwrap();
+            let Some(Ok(values)) = template.values(&uri) else { return Ok(()) };
+            let mut filled = template.texts[0].clone();
+            for ((_, value), text) in values.iter().zip(&template.texts[1..]) {
+                prop_assert!(!value.is_empty() && !value.contains('/') && value != "..");
+                filled.push_str(value);
+                filled.push_str(text);
+            }
+            prop_assert_eq!(&*percent_decode_str(&uri).decode_utf8().unwrap(), &*filled);
+        }
+
+        #[test]
+        fn any_text_is_a_template_or_says_why_not(text: String, braces in "a:[{}a-z0-9_/]{0,12}", uri: String) {
+            for text in [text, braces] {
+                let Ok(template) = UriTemplate::parse(&text) else { continue };
+                prop_assert_eq!(template.texts.len(), template.names.len() + 1);
+                let _ = template.values(&uri);
+                if template.names.is_empty() {
+                    prop_assert_eq!(template.values(&text), Some(Ok(Vec::new())));
+                }
+            }
+        }
+    }
+}

@@ -487,6 +487,28 @@ fn a_step_is_not_done_again_by_a_continuation_nor_by_an_older_state() {
 }
 
 #[test]
+fn a_step_gives_the_same_in_every_run() {
+    // JSON is read to within one unit of a float's last place.
+    const FLOAT: f64 = 521_875_894.724_377_16;
+    let tool = || {
+        Tool::new("measure", "Measure, then ask.", |cx: Context, _: NoArguments| async move {
+            let measured: f64 = cx.step("measure", || async { Ok::<_, ToolError>(FLOAT) }).await?;
+            let Name { name } = cx.elicit(format!("Whose is {measured}?")).key("name").await?;
+            Ok::<_, ToolError>(name)
+        })
+    };
+    let atomic = Stage::new(Server::new("lab", "1").tool(tool()));
+    let without = Stage::built(Server::new("lab", "1").tool(tool()), Settings::default(), |builder| {
+        builder.store(Arc::new(NoStore))
+    });
+    for stage in [atomic, without] {
+        let first = stage.modern("tools/call", call("measure"));
+        let retry = again(call("measure"), &first, json!({"name": accept(json!({"name": "Ada"}))}));
+        assert_eq!(stage.modern("tools/call", retry).message(), "Ada");
+    }
+}
+
+#[test]
 fn somebody_with_a_name_who_starts_over_does_not_pay_twice_until_the_call_is_finished() {
     let charges = Arc::new(AtomicUsize::new(0));
     let tokens = StaticTokens::new().token("a", Principal::new("ada")).token("b", Principal::new("bob"));

@@ -21,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use common::{
     Answer, Settings, Stage,
-    live::{Behind, LATEST, Session, accept, call, capabilities, initialize, pass},
+    live::{self, Behind, LATEST, Session, accept, call, capabilities, initialize, pass},
 };
 use edgemcp::{
     AskError, LoggingLevel, Progress, ProtocolVersion, Server, Sessions,
@@ -129,6 +129,49 @@ fn a_session_brings_its_revision_where_the_header_is_left_out() {
     let server = Server::new("asking", "1").tool(Tool::new("n", "Count.", |_, _: NoArguments| async { 1 }));
     let answer = Answer::new(stage.beside(server).send(request));
     assert!(answer.json["result"]["tools"][0]["outputSchema"].is_object(), "2025-03-26 would have none");
+}
+
+#[test]
+fn a_session_has_batches_where_its_revision_has() {
+    let (stage, _) = stage();
+    let batch = json!([call("who"), call("who")]).to_string();
+    for (version, code) in [(ProtocolVersion::V2025_03_26, None), (LATEST, Some(-32600))] {
+        let session = Session::of(&stage, version, &capabilities(), None);
+        let mut request = session.request(Method::POST, batch.clone(), &[]);
+        request.headers_mut().remove("mcp-protocol-version");
+        let answer = Answer::new(stage.send(request));
+        assert_eq!(answer.code(), code, "{version} {answer:?}");
+        assert_eq!(answer.json.as_array().map_or(0, Vec::len), if code.is_none() { 2 } else { 0 });
+    }
+}
+
+#[test]
+fn a_batch_asks_for_each_of_its_calls() {
+    let server =
+        Server::new("asking", "1").tool(Tool::new("ask", "Ask.", |cx: Context, _: NoArguments| async move {
+            let said = cx.sample("Say something.").await?;
+            Ok::<_, ToolError>(said.text())
+        }));
+    let hold = |builder: edgemcp::platform::PlatformBuilder| builder.hold_max(Duration::from_secs(60));
+    let stage = Stage::built(server, Settings::default(), hold);
+    let session = Session::of(&stage, ProtocolVersion::V2025_03_26, &capabilities(), None);
+    let batch =
+        json!([call("ask"), {"jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": {"name": "ask"}}]);
+    let mut reading = live::Reading::of(&stage, session.request(Method::POST, batch.to_string(), &[]));
+    for (number, said) in ["one", "two"].into_iter().enumerate() {
+        let asks = reading.asks();
+        assert_eq!(asks.len(), number + 1, "{}", reading.text);
+        let answer = json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": said}});
+        session.answer(asks[number]["id"].as_str().unwrap(), answer);
+        pass(&stage, Duration::from_secs(1), || {
+            reading.poll();
+        });
+    }
+    let said = |id: u64| {
+        let answer = reading.events().into_iter().find(|event| event["id"] == id).unwrap();
+        answer["result"]["content"][0]["text"].clone()
+    };
+    assert_eq!((said(7), said(8)), (json!("one"), json!("two")));
 }
 
 #[test]
@@ -306,6 +349,46 @@ fn a_client_can_refuse_and_a_person_can_decline() {
     let error = &reading.events().pop().unwrap()["error"];
     assert_eq!(error["code"], -32602);
     assert!(error["message"].as_str().unwrap().contains("invalid argument `name`"), "{error}");
+}
+
+#[test]
+fn an_answer_of_null_is_one_that_does_not_fit() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let mut reading = session.call("greet");
+    session.answer(&reading.ask_id(), Value::Null);
+    pass(&stage, Duration::from_secs(1), || {
+        reading.poll();
+    });
+    let error = &reading.events().pop().unwrap()["error"];
+    assert_eq!(error["code"], -32602, "{error}");
+    // The same where another instance takes the call up.
+    let reading = session.call("greet");
+    let (id, last) = (reading.ask_id(), reading.last_id());
+    drop(reading);
+    behind.lose();
+    pass(&stage, Duration::from_secs(20), || ());
+    session.answer(&id, Value::Null);
+    let error = &session.resume(&last).events().pop().unwrap()["error"];
+    assert_eq!(error["code"], -32602, "{error}");
+}
+
+#[test]
+fn a_client_that_says_it_has_seen_more_than_there_is_gets_the_answer() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let reading = session.call("greet");
+    let id = reading.ask_id();
+    let (call, _) = id.split_once('.').unwrap();
+    drop(reading);
+    behind.lose();
+    pass(&stage, Duration::from_secs(20), || ());
+    let mut back = session.resume(&format!("{call}.{}", u32::MAX));
+    session.answer(&id, accept("Ada"));
+    pass(&stage, Duration::from_secs(1), || {
+        back.poll();
+    });
+    assert_eq!(back.answer().as_deref(), Some("Hello, Ada!"));
 }
 
 #[test]

@@ -216,6 +216,37 @@ fn a_batch_of_2025_03_26_is_answered_message_by_message() {
 }
 
 #[test]
+fn every_handler_of_a_batch_runs_and_is_heard() {
+    let stage =
+        Stage::new(server().tool(Tool::new("say", "Say.", |cx: Context, _: NoArguments| async move {
+            cx.progress(1.0);
+            cx.info("said");
+            "ok"
+        })));
+    let call = |id: u64, name: &str, arguments: Value| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+            "name": name, "arguments": arguments, "_meta": {"progressToken": id},
+        }})
+    };
+    let batch = json!([
+        call(1, "add", json!({"a": 1, "b": 1})),
+        call(2, "add", json!({"a": 2, "b": 2})),
+        {"jsonrpc": "2.0", "id": 3, "method": "resources/read", "params": {"uri": "data://config"}},
+    ]);
+    let answers = stage.post(batch.to_string(), &[]).json;
+    let ids: Vec<_> = answers.as_array().unwrap().iter().map(|answer| answer["id"].clone()).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    assert_eq!(answers[1]["result"]["content"][0]["text"], "4");
+    let batch = json!([call(1, "say", json!({})), call(2, "say", json!({}))]);
+    let both = ("accept", "application/json, text/event-stream");
+    let said = stage.post(batch.to_string(), &[both]).events();
+    let tokens: Vec<_> =
+        said.iter().filter_map(|message| message["params"].get("progressToken")).cloned().collect();
+    assert_eq!(tokens, [1, 2]);
+    assert_eq!(said.last().unwrap().as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_handler_reaches_store_settings_and_who_is_asking() {
     use edgemcp::auth::{Principal, StaticTokens};
     let tool = Tool::new("probe", "Probe.", |cx: Context, _: NoArguments| async move {

@@ -300,7 +300,13 @@ fn a_handler_asks_first_and_becomes_a_task_then() {
 
 #[test]
 fn a_task_is_its_principals_own_and_ends() {
-    let tokens = StaticTokens::new().token("ada", Principal::new("ada")).token("bob", Principal::new("bob"));
+    // A token that was refreshed has other claims, and is the same principal's.
+    let ada = |issued: f64| Principal::new("ada").claim("iat", issued).scope(issued.to_string());
+    let tokens = StaticTokens::new()
+        .token("ada", ada(1_800_000_000.5))
+        .token("ada again", ada(521_875_894.724_377_16))
+        .token("through another client", ada(1_800_000_000.5).through_client("c"))
+        .token("bob", Principal::new("bob"));
     let behind = Behind::default();
     let mut stage = Stage::new(server().verifier(tokens).tasks(Tasks::new().ttl(Duration::from_secs(120))));
     stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
@@ -311,15 +317,19 @@ fn a_task_is_its_principals_own_and_ends() {
     };
     let id = created(&asks("ada", "tools/call", json!({"name": "only"})));
     for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
-        let answer = asks("bob", method, json!({"taskId": id, "inputResponses": {}}));
-        assert_eq!(answer.code(), Some(-32602), "{method}");
-        assert!(answer.message().contains("no task of yours has the id"));
+        for other in ["bob", "through another client"] {
+            let answer = asks(other, method, json!({"taskId": id, "inputResponses": {}}));
+            assert_eq!(answer.code(), Some(-32602), "{method}");
+            assert!(answer.message().contains("no task of yours has the id"));
+        }
         let answer = asks("ada", method, json!({"taskId": "no id", "inputResponses": {}}));
         assert_eq!(answer.code(), Some(-32602), "{method}");
     }
     assert_eq!(asks("ada", "tasks/get", json!({"taskId": id})).json["result"]["status"], "working");
     behind.poll();
-    assert_eq!(asks("ada", "tasks/get", json!({"taskId": id})).json["result"]["status"], "completed");
+    for token in ["ada", "ada again"] {
+        assert_eq!(asks(token, "tasks/get", json!({"taskId": id})).json["result"]["status"], "completed");
+    }
     stage.clock.advance(Duration::from_secs(121));
     assert_eq!(asks("ada", "tasks/get", json!({"taskId": id})).code(), Some(-32602));
 }

@@ -34,6 +34,57 @@ fn bytes_travel_as_base64() {
     assert!(text.starts_with("invalid argument `data`: expected base64"), "{text}");
 }
 
+/// JSON that goes back as it came.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Verbatim(Box<serde_json::value::RawValue>);
+
+impl schemars::JsonSchema for Verbatim {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Verbatim".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!(true)
+    }
+}
+
+#[test]
+fn json_of_several_lines_breaks_neither_a_stream_nor_a_line() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Said {
+        said: Verbatim,
+    }
+    let stage = Stage::new(Server::new("test", "1").tool(Tool::new(
+        "t",
+        "Say it again.",
+        |cx: Context, Said { said }| async move {
+            cx.progress(1.0);
+            cx.info("text\nof two lines");
+            Json(said)
+        },
+    )));
+    let (mut body, headers) =
+        common::modern("tools/call", json!({"name": "t", "_meta": {"progressToken": 1}}));
+    body["params"]["arguments"] = json!({"said": 0});
+    for end in ["\n", "\r", "\r\n"] {
+        let body = body.to_string().replace(":0", &format!(":[1,{end}2]"));
+        let mut headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        headers.push(("accept", "application/json, text/event-stream"));
+        let answer = stage.post(body.clone(), &headers);
+        assert_eq!(answer.json["result"]["structuredContent"]["result"], json!([1, 2]), "{answer:?}");
+        assert!(!answer.text.contains('\r'), "{answer:?}");
+
+        let connection = edgemcp::stdio::Connection::new(stage.service.clone(), stage.platform.clone());
+        let mut lines = connection.receive(body.into());
+        let lines =
+            std::iter::from_fn(|| futures_executor::block_on(futures_util::StreamExt::next(&mut lines)));
+        for line in lines {
+            assert!(!line.contains(&b'\n') && !line.contains(&b'\r'), "{line:?}");
+        }
+    }
+}
+
 #[test]
 fn every_reference_of_a_schema_leads_somewhere() {
     #[derive(Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

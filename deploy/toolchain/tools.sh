@@ -14,6 +14,7 @@ tool_table() {
   cat <<TABLE
 node         | $EDGEMCP_NODE_VERSION | $EDGEMCP_NODE_DIR | workers conformance clients | node.sh | 10 s | the one Node that runs every npm tool (the machine's own when it is $EDGEMCP_NODE_MINIMUM or newer)
 clang        | any | $EDGEMCP_CACHE/tools/clang | workers | clang.sh | 30 s | compiles the C and assembly inside the crate ring to wasm
+cxx          | any | $EDGEMCP_CACHE/tools/cxx | fuzz | cxx.sh | 20 s | compiles libFuzzer, which is C++
 wasm-target  | matches rustc | $EDGEMCP_WASM_TARGET_DIR | workers | wasm-target.sh | 1 min | Rust's library for wasm32-unknown-unknown
 wrangler     | $(npm_pin wrangler) | ${npm/\%s/workers} | runs a Worker locally (with workerd) and deploys it
 wasm-opt     | $(npm_pin binaryen) | ${npm/\%s/workers} | shrinks the Worker's wasm (npm package binaryen)
@@ -29,7 +30,7 @@ dynoxide     | $EDGEMCP_DYNOXIDE_VERSION | $EDGEMCP_DYNOXIDE_DIR | lambda | crat
 TABLE
 }
 
-GROUPS_OF_TOOLS='workers lambda conformance clients all'
+GROUPS_OF_TOOLS='workers lambda conformance clients fuzz all'
 
 # The table as tab-separated rows without the padding, those of one tool or group when named.
 tool_rows() {
@@ -64,12 +65,13 @@ active_compiler_has_wasm() {
 # What the linked compiler's library was built for: another compiler cannot read it.
 linked_compiler() { "$EDGEMCP_WASM_TARGET_DIR/bin/rustc" -vV 2>/dev/null | cksum | cut -d' ' -f1; }
 
-# Is a tool there, from the cache or (node, clang, wasm-target) from the machine? Arguments: its name, version and folder.
+# Is a tool there, from the cache or (node, cxx, clang, wasm-target) from the machine? Arguments: its name, version and folder.
 tool_is_ready() {
   local stamp
   stamp=$(cat "$3/.ready" 2>/dev/null) || stamp=
   case $1 in
     node) [ "$stamp" = "$2" ] || node_is_new_enough ;;
+    cxx) command -v "${CXX:-c++}" >/dev/null ;;
     clang) clang --print-targets 2>/dev/null | grep wasm32 >/dev/null ;;
     wasm-target)
       active_compiler_has_wasm ||

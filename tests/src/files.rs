@@ -123,7 +123,7 @@ fn the_test_command_knows_every_suite_that_is_there() {
         line.trim_end_matches(')').split(' ').map(str::to_owned).collect::<Vec<_>>()
     };
     let known: BTreeSet<String> =
-        [named("quick=("), named("all=(\"${quick[@]}\" ")].concat().into_iter().collect();
+        [named("quick=("), named("all=(\"${quick[@]}\" "), named("apart=(")].concat().into_iter().collect();
     assert_eq!(known, there);
     let help = output("tests/run", &["--help"]);
     none(

@@ -6,7 +6,7 @@
 //! | `ask.000` | something the client was asked |
 //! | `answer.000` | its answer; the first one stays |
 //! | `step.…` | the result of a step, or that it was begun |
-//! | `event.000000` | a message of the stream that must not be lost, by its place in it |
+//! | `event.0000000000` | a message of the stream that must not be lost, by its place in it |
 //! | `closed` | the handler has closed its stream |
 //! | `done` | what the call came to; that it was put among the events is all it says for one that has a stream |
 //! | `updated` | when a task came further, in milliseconds |
@@ -392,5 +392,40 @@ fn answer_item(number: usize) -> String {
 }
 
 fn event_item(place: u32) -> String {
-    format!("event.{place:06}")
+    // As many digits as a place can have, so that the items sort as the places do.
+    format!("event.{place:010}")
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::{config, raw};
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn events_are_listed_in_the_order_of_their_places(one: u32, other: u32) {
+            prop_assert_eq!(event_item(one).cmp(&event_item(other)), one.cmp(&other));
+            prop_assert_eq!(event_item(one).strip_prefix("event.").unwrap().parse(), Ok(one));
+        }
+
+        #[test]
+        fn what_a_call_came_to_is_read_as_it_was_written(json in raw(), bytes: Vec<u8>) {
+            for done in [
+                Done::Sent,
+                Done::Cancelled,
+                Done::Ended(Answer::Result(json.clone())),
+                Done::Ended(Answer::Refusal(json)),
+            ] {
+                let written = done.write();
+                let read = Done::read(&written).unwrap();
+                prop_assert_eq!(read.write(), written);
+                prop_assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&done));
+            }
+            let _ = Done::read(&bytes);
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod take_up;
 pub(crate) use self::{
     kept::{CALL_TTL, Done, Found, Kept, LEASE, ask_record, step_item},
     outside::{Outside, Watched},
-    take_up::{answer, run, take_up},
+    take_up::{answer, is_whose, run, take_up},
 };
 
 use crate::changes::STREAM;
@@ -32,4 +32,30 @@ pub(crate) fn read_event_id(id: &str) -> Option<(&str, u32)> {
 /// The id of a request to the client: the call it is made for, and which ask of that call it is.
 pub(crate) fn ask_id(call: &str, number: usize) -> String {
     format!("{call}.{number}")
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::config;
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn an_id_is_read_as_it_was_written(call: [u8; 16], place: u32, text: String) {
+            let call: String = call.iter().map(|byte| format!("{byte:02x}")).collect();
+            for call in [&*call, STREAM] {
+                let (event, ask) = (event_id(call, place), ask_id(call, usize::try_from(place).unwrap()));
+                prop_assert_eq!(read_event_id(&event), Some((call, place)));
+                prop_assert_eq!(read_event_id(&ask), Some((call, place)));
+            }
+            // What is read could be the key of a call.
+            if let Some((call, _)) = read_event_id(&text) {
+                prop_assert!(crate::store::Partition::new("calls", call).is_ok());
+            }
+        }
+    }
 }

@@ -56,7 +56,21 @@ pub(crate) async fn answer(
 
 /// Whether the call is this session's and this principal's.
 fn belongs(record: &Record, session: &Session, principal: Option<&Principal>) -> bool {
-    record.session.as_deref() == Some(&*session.id) && record.who == principal.map(Who::from)
+    record.session.as_deref() == Some(&*session.id) && is_whose(record, principal)
+}
+
+/// Whether the call was made by this principal: by the same subject of the same issuer, through the same client. Another
+/// token of theirs has other claims.
+pub(crate) fn is_whose(record: &Record, principal: Option<&Principal>) -> bool {
+    match (&record.who, principal) {
+        (None, None) => true,
+        (Some(who), Some(principal)) => {
+            who.issuer == principal.issuer()
+                && who.subject == principal.subject()
+                && who.client.as_deref() == principal.client()
+        }
+        _ => false,
+    }
 }
 
 /// Sends what the stream of `call` has after the event at `after`, and goes on with the call.

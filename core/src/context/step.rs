@@ -73,8 +73,10 @@ impl Context {
             return Err(ToolError::masked(format!("a call takes {STEPS_MAX} steps at most")));
         }
         let Some(claim) = self.claim(name).await? else {
-            let result = work().await.map_err(Into::into)?;
-            self.keep(name, json(&result)?);
+            let json = json(&work().await.map_err(Into::into)?)?;
+            // As a later run will get it, so that both go on alike: what is read need not be what was written.
+            let result = read(name, json.get())?;
+            self.keep(name, json);
             return Ok(result);
         };
         let (store, ttl) = (self.0.platform.strong_store(), Some(self.step_ttl()));
@@ -84,6 +86,7 @@ impl Context {
         match work().await.map_err(Into::into) {
             Ok(result) => {
                 let json = json(&result)?;
+                let result = read(name, json.get())?;
                 let record = call::write(&StepRecord { name: name.into(), result: &json });
                 store.put(&claim, record.into(), ttl).await?;
                 self.keep(name, json);

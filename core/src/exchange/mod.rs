@@ -195,7 +195,9 @@ impl Exchange {
     }
 
     fn check_batch(&self, messages: &[&RawValue]) -> Result<(), Error> {
-        if !inbound::takes_batches(self.transport()) {
+        // A session says which revision it is of where the header does not.
+        let is_of_another = |session: &Session| session.version != ProtocolVersion::V2025_03_26;
+        if !inbound::takes_batches(self.transport()) || self.session.as_ref().is_some_and(is_of_another) {
             return Err(Error::invalid_request(
                 "only revision 2025-03-26 has batches; send one message per request",
             ));
@@ -213,6 +215,7 @@ impl Exchange {
     async fn batch(&self, body: &Bytes, messages: &[&RawValue]) -> Reply {
         let mut answers = Vec::new();
         for raw in messages {
+            self.line.next_message();
             let reply = match jsonrpc::message(raw.get()) {
                 Ok(Message::Request { id, method, .. }) if method == "initialize" => {
                     let error = Error::invalid_request("`initialize` cannot be part of a batch");

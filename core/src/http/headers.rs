@@ -109,3 +109,52 @@ mod tests {
         assert_eq!(super::accepts(&HeaderMap::new()), Accepts { stream: false, ..both });
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::config;
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_text_is_the_same_once_it_is_wrapped_and_decoded(text: String) {
+            let wrapped = format!("=?base64?{}?=", BASE64.encode(&text));
+            prop_assert_eq!(decode(&wrapped), Some(text.into()));
+            // A header carries it.
+            let headers = HeaderMap::from_iter([(NAME, HeaderValue::from_str(&wrapped).unwrap())]);
+            prop_assert_eq!(single(&headers, &NAME), Single::Value(&wrapped));
+        }
+
+        #[test]
+        fn a_text_that_is_not_wrapped_stands_for_itself_and_a_broken_one_for_nothing(text: String, bytes: Vec<u8>) {
+            let is_wrapped = text.starts_with("=?base64?") && text.ends_with("?=");
+            if !is_wrapped {
+                prop_assert_eq!(decode(&text), Some(text.as_str().into()));
+            }
+            let wrapped = format!("=?base64?{}?=", BASE64.encode(&bytes));
+            prop_assert_eq!(decode(&wrapped).is_some(), std::str::from_utf8(&bytes).is_ok());
+            let cut = format!("=?base64?{}?=", &BASE64.encode(&bytes).trim_end_matches('='));
+            prop_assert_eq!(decode(&cut).is_some(), bytes.len() % 3 == 0 && std::str::from_utf8(&bytes).is_ok());
+        }
+
+        #[test]
+        fn any_header_is_judged(values in prop::collection::vec(prop::collection::vec(32..=255_u8, 0..40), 0..4)) {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.append(header::ACCEPT, value.clone());
+                    headers.append(header::CONTENT_TYPE, value);
+                }
+            }
+            let _ = (accepts(&headers), is_json(&headers));
+            if headers.get_all(header::CONTENT_TYPE).iter().count() != 1 {
+                prop_assert!(!is_json(&headers));
+            }
+        }
+    }
+}

@@ -136,7 +136,8 @@ fn is_loopback(authority: &str) -> bool {
         let mut parts = host.split('.');
         parts.next() == Some("127")
             && parts.clone().count() == 3
-            && parts.all(|part| part.parse::<u8>().is_ok())
+            // Rust would read a sign too, which is part of no address but can be of a name.
+            && parts.all(|part| part.parse::<u8>().is_ok() && !part.starts_with('+'))
     };
     host.eq_ignore_ascii_case("localhost") || host == "::1" || is_v4()
 }
@@ -150,9 +151,15 @@ mod tests {
         for yes in ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "127.9.9.9", "[::1]:8000"] {
             assert!(is_loopback(yes), "{yes}");
         }
-        for no in
-            ["", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "evil@localhost"]
-        {
+        for no in [
+            "",
+            "127.0.0.+1",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "[::2]",
+            "evil@localhost",
+        ] {
             assert!(!is_loopback(no), "{no}");
         }
     }

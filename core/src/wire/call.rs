@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
+use super::jsonrpc::present;
 use crate::{
     journal::{Answer, Step},
     version::ProtocolVersion,
@@ -122,9 +123,9 @@ pub(crate) struct StepRecord<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct AnswerRecord<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     result: Option<&'a RawValue>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     error: Option<&'a RawValue>,
 }
 
@@ -188,5 +189,97 @@ mod tests {
         assert_eq!(read.write(), record.write());
         assert_eq!((read.who, read.capabilities, read.task), (record.who, 5, record.task));
         assert!(Record::read(b"{}").is_none());
+    }
+
+    #[test]
+    fn an_answer_of_null_is_an_answer() {
+        let null = || RawValue::from_string("null".to_owned()).unwrap();
+        assert!(matches!(answer(&write_answer(&Answer::Result(null()))), Some(Answer::Result(_))));
+        assert!(matches!(answer(&write_answer(&Answer::Refusal(null()))), Some(Answer::Refusal(_))));
+        assert!(answer(b"{}").is_none());
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::{option, prelude::*};
+
+    use super::*;
+    use crate::properties::{config, object, raw};
+
+    fn who() -> impl Strategy<Value = Who> {
+        let texts = (any::<String>(), any::<String>(), option::of(any::<String>()));
+        (texts, prop::collection::vec(any::<String>(), 0..3), object()).prop_map(
+            |((issuer, subject, client), scopes, claims)| Who { issuer, subject, client, scopes, claims },
+        )
+    }
+
+    fn record() -> impl Strategy<Value = Record> {
+        let version = (0..ProtocolVersion::ALL.len()).prop_map(|index| ProtocolVersion::ALL[index]);
+        let info = option::of(object().prop_map(|info| Bytes::from(Value::Object(info).to_string())));
+        let times = option::of((any::<u64>(), any::<u64>()))
+            .prop_map(|times| times.map(|(created, ttl)| TaskTimes { created, ttl }));
+        let session = option::of(any::<String>());
+        (raw(), version, option::of(who()), session, info, any::<u16>(), times).prop_map(
+            |(message, version, who, session, info, capabilities, task)| Record {
+                message,
+                version,
+                who,
+                session,
+                info,
+                capabilities,
+                task,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_record_is_read_as_it_was_written(record in record()) {
+            let read = Record::read(&record.write()).unwrap();
+            prop_assert_eq!(read.message.get(), record.message.get());
+            prop_assert_eq!(
+                (read.version, read.who, read.session, read.info, read.capabilities, read.task),
+                (record.version, record.who, record.session, record.info, record.capabilities, record.task)
+            );
+        }
+
+        #[test]
+        fn what_belongs_to_a_call_is_read_as_it_was_written(
+            key: String, digest: String, method: String, params in raw(),
+        ) {
+            let asked = AskRecord {
+                key: key.as_str().into(), digest: digest.as_str().into(), method: method.as_str().into(), params: &params,
+            };
+            let written = write(&asked);
+            let read = ask(&written).unwrap();
+            prop_assert_eq!((&*read.key, &*read.digest, &*read.method), (&*key, &*digest, &*method));
+            prop_assert_eq!(read.params.get(), params.get());
+
+            let taken = step(&write(&StepRecord { name: key.as_str().into(), result: &params })).unwrap();
+            prop_assert_eq!((&*taken.name, taken.result.get()), (&*key, params.get()));
+
+            match answer(&write_answer(&Answer::Result(params.clone()))) {
+                Some(Answer::Result(read)) => prop_assert_eq!(read.get(), params.get()),
+                other => prop_assert!(false, "{other:?}"),
+            }
+            match answer(&write_answer(&Answer::Refusal(params.clone()))) {
+                Some(Answer::Refusal(read)) => prop_assert_eq!(read.get(), params.get()),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+
+        #[test]
+        fn what_no_server_wrote_is_nothing_or_reads_the_same_again(json in raw(), bytes: Vec<u8>) {
+            for bytes in [json.get().as_bytes(), &bytes] {
+                if let Some(record) = Record::read(bytes) {
+                    let written = record.write();
+                    prop_assert_eq!(Record::read(&written).map(|record| record.write()), Some(written));
+                }
+                let _ = (ask(bytes), step(bytes), answer(bytes));
+            }
+        }
     }
 }

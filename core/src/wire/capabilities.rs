@@ -80,3 +80,50 @@ mod tests {
         assert!(!has(declared, "extensions.io.modelcontextprotocol/ui"));
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::{config, json};
+
+    /// Capabilities that could be some of ours, or not.
+    fn declared() -> impl Strategy<Value = serde_json::Value> {
+        let modes = prop::sample::subsequence(
+            vec![
+                "form",
+                "url",
+                "tools",
+                "context",
+                "io.modelcontextprotocol/tasks",
+                "io.modelcontextprotocol/ui",
+            ],
+            0..=6,
+        );
+        let inner = (modes, json()).prop_map(|(modes, any)| {
+            let modes = modes.into_iter().map(|mode| (mode.to_owned(), any.clone()));
+            serde_json::Value::Object(modes.collect())
+        });
+        let names = prop::sample::subsequence(vec!["elicitation", "sampling", "roots", "extensions"], 0..=4);
+        (names, inner, json()).prop_map(|(names, inner, any)| {
+            let value = |number: usize| if number % 3 == 2 { any.clone() } else { inner.clone() };
+            let members =
+                names.into_iter().enumerate().map(|(number, name)| (name.to_owned(), value(number)));
+            serde_json::Value::Object(members.collect())
+        })
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn the_bits_say_what_the_json_says(declared in prop_oneof![declared(), json()]) {
+            let declared = declared.to_string();
+            let bits = bits(&declared);
+            for path in KNOWN {
+                prop_assert_eq!(among(bits, path), has(&declared, path), "{} {}", declared, path);
+            }
+        }
+    }
+}

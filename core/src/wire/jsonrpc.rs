@@ -415,3 +415,91 @@ mod tests {
         assert!(parse(brackets.as_bytes()).is_ok());
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::properties::{config, raw};
+
+    fn id() -> impl Strategy<Value = Value> {
+        prop_oneof![any::<i64>().prop_map(Value::from), "[^\\p{Cc}]{0,40}".prop_map(Value::from)]
+    }
+
+    /// Whether a message answers the request `id`, with an error or with a result.
+    fn is_answer_to(message: &Result<Inbound<'_>, Error>, id: &str, is_error: bool) -> bool {
+        let Ok(Inbound::One(Message::Response { id: Some(of), outcome })) = message else { return false };
+        of.get() == id && matches!(outcome, Outcome::Error(_)) == is_error
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_message_is_read_as_it_was_written(
+            id in id(), method in "[^\\p{Cc}]{0,30}", params in raw(), outcome in raw(), kind in 0..4,
+        ) {
+            let body = match kind {
+                0 => json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}),
+                1 => json!({"jsonrpc": "2.0", "method": method, "params": params}),
+                2 => json!({"jsonrpc": "2.0", "id": id, "result": outcome}),
+                _ => json!({"jsonrpc": "2.0", "id": id, "error": outcome}),
+            };
+            let (body, id) = (body.to_string(), id.to_string());
+            let compact = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap();
+            let is_params = |read: Option<&RawValue>| match read {
+                Some(read) => compact(read) == compact(&params),
+                // Parameters that are null are none.
+                None => params.get() == "null",
+            };
+            match parse(body.as_bytes()).unwrap() {
+                Inbound::One(Message::Request { id: read, method: named, params: read_params }) => {
+                    prop_assert_eq!((kind, read.json(), &*named), (0, &*id, &*method));
+                    prop_assert!(is_params(read_params));
+                    // What is answered has the same id, and is one message in one line.
+                    let answer = success(read, &outcome);
+                    let written = parse(&answer);
+                    prop_assert!(is_answer_to(&written, &id, false), "{written:?}");
+                    let answer = failure(Some(read), &Error::invalid_params(named.into_owned()), Era::Modern);
+                    let written = parse(&answer);
+                    prop_assert!(is_answer_to(&written, &id, true), "{written:?}");
+                    prop_assert!(!answer.contains(&b'\n'));
+                }
+                Inbound::One(Message::Notification { method: named, params: read_params }) => {
+                    prop_assert_eq!((kind, &*named), (1, &*method));
+                    prop_assert!(is_params(read_params));
+                }
+                Inbound::One(Message::Response { id: Some(read), outcome: Outcome::Result(read_outcome) }) => {
+                    prop_assert_eq!((kind, read.get(), compact(read_outcome)), (2, &*id, compact(&outcome)));
+                }
+                Inbound::One(Message::Response { id: Some(read), outcome: Outcome::Error(read_outcome) }) => {
+                    prop_assert_eq!((kind, read.get(), compact(read_outcome)), (3, &*id, compact(&outcome)));
+                }
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+
+        #[test]
+        fn a_batch_has_its_messages_in_their_order(messages in prop::collection::vec(any::<u8>().prop_map(Value::from), 0..60)) {
+            let body = Value::Array(messages.clone()).to_string();
+            let Ok(Inbound::Batch(Messages(read))) = parse(body.as_bytes()) else { return Err(TestCaseError::fail(body)) };
+            let read: Vec<Value> = read.iter().map(|raw| serde_json::from_str(raw.get()).unwrap()).collect();
+            // One more than may be is kept, which tells.
+            prop_assert_eq!(&read[..], &messages[..messages.len().min(BATCH_MESSAGES_MAX + 1)]);
+        }
+
+        #[test]
+        fn any_bytes_are_a_message_or_say_why_not(bytes: Vec<u8>, json in raw(), text in "[\\[\\]{}\":,0-9a-z ]{0,40}") {
+            for bytes in [&bytes[..], json.get().as_bytes(), text.as_bytes()] {
+                if let Err(error) = parse(bytes) {
+                    prop_assert!(matches!(error.kind, ErrorKind::Parse | ErrorKind::InvalidRequest));
+                    let is_json = serde_json::from_slice::<&RawValue>(bytes).is_ok();
+                    // What breaks off as a message need not have been JSON up to its end.
+                    prop_assert!(!is_json || error.kind == ErrorKind::InvalidRequest);
+                }
+            }
+        }
+    }
+}

@@ -454,3 +454,166 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Object<'a, V> {
         deserializer.deserialize_map(Pairs(PhantomData))
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::{option, prelude::*};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        properties::{config, json, object},
+        version::Era,
+        wire,
+    };
+
+    fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+        prop::collection::btree_map(any::<String>(), any::<String>(), 0..4)
+            .prop_map(|pairs| pairs.into_iter().collect())
+    }
+
+    fn raw(value: &Value) -> Box<RawValue> {
+        RawValue::from_string(value.to_string()).unwrap()
+    }
+
+    /// What `method` with `params` asks for in each era that has it.
+    fn each(
+        method: &str,
+        params: &Value,
+        check: impl Fn(Request<'_>) -> Result<(), TestCaseError>,
+    ) -> Result<(), TestCaseError> {
+        let raw = raw(params);
+        let params = Params::read(Some(&raw)).unwrap();
+        for era in [Era::Legacy, Era::Modern] {
+            match wire::decode(era, method, &params) {
+                Ok(request) => check(request)?,
+                Err(error) => {
+                    prop_assert_eq!(error.kind, crate::error::ErrorKind::MethodNotFound, "{}", error.message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn same(read: &Pairs<'_>, written: &[(String, String)]) -> bool {
+        read.iter()
+            .map(|(name, value)| (&**name, &**value))
+            .eq(written.iter().map(|(name, value)| (&**name, &**value)))
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn requests_are_read_as_they_were_written(
+            text: String, other: String, arguments in object(), pairs in pairs(), uri in "[ -~ü]{0,40}", cursor in option::of(any::<String>()),
+        ) {
+            let object = |pairs: &[(String, String)]| -> Value {
+                pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
+            };
+            let arguments = Value::Object(arguments);
+            each("tools/call", &json!({"name": text, "arguments": arguments, "else": other}), |request| match request {
+                Request::CallTool { name, arguments: Some(read), .. } => {
+                    prop_assert_eq!(&*name, &*text);
+                    prop_assert_eq!(serde_json::from_str::<Value>(read.get()).unwrap(), arguments.clone());
+                    Ok(())
+                }
+                other => Err(TestCaseError::fail(format!("{other:?}"))),
+            })?;
+            each("prompts/get", &json!({"name": text, "arguments": object(&pairs)}), |request| match request {
+                Request::GetPrompt { name, arguments, .. } => {
+                    prop_assert!(*name == *text && same(&arguments, &pairs));
+                    Ok(())
+                }
+                other => Err(TestCaseError::fail(format!("{other:?}"))),
+            })?;
+            for method in ["resources/read", "resources/subscribe", "resources/unsubscribe"] {
+                each(method, &json!({"uri": uri}), |request| match request {
+                    Request::ReadResource { uri: read, .. }
+                    | Request::Subscribe { uri: read }
+                    | Request::Unsubscribe { uri: read } => {
+                        prop_assert_eq!(&*read, &*uri);
+                        Ok(())
+                    }
+                    other => Err(TestCaseError::fail(format!("{other:?}"))),
+                })?;
+            }
+            each("tools/list", &json!({"cursor": cursor}), |request| match request {
+                Request::List { listing: Listing::Tools, cursor: read } => {
+                    prop_assert_eq!(read.as_deref(), cursor.as_deref());
+                    Ok(())
+                }
+                other => Err(TestCaseError::fail(format!("{other:?}"))),
+            })?;
+            let completed = json!({
+                "ref": {"type": "ref/resource", "uri": uri}, "argument": {"name": text, "value": other},
+                "context": {"arguments": object(&pairs)},
+            });
+            each("completion/complete", &completed, |request| match request {
+                Request::Complete { of: Completed::Resource(of), argument, value, arguments } => {
+                    prop_assert!(*of == *uri && *argument == *text && *value == *other && same(&arguments, &pairs));
+                    Ok(())
+                }
+                other => Err(TestCaseError::fail(format!("{other:?}"))),
+            })?;
+        }
+
+        #[test]
+        fn what_comes_back_with_a_request_is_read_as_it_was_written(
+            state in option::of(any::<String>()), answers in object(), tools: bool, uris in prop::collection::vec("[ -~]{0,9}", 0..4),
+        ) {
+            let mut params = json!({"inputResponses": answers});
+            if let Some(state) = &state {
+                params["requestState"] = state.as_str().into();
+            }
+            let raw = raw(&params);
+            let Input { state: read, responses } = Params::read(Some(&raw)).unwrap().input().unwrap();
+            prop_assert_eq!(read.as_deref(), state.as_deref());
+            let read = responses.iter().map(|(key, value)| (key.clone().into_owned(), serde_json::from_str(value.get()).unwrap()));
+            prop_assert_eq!(read.collect::<Vec<(String, Value)>>(), answers.into_iter().collect::<Vec<_>>());
+
+            let filter = json!({"notifications": {"toolsListChanged": tools, "resourceSubscriptions": uris, "else": 1}});
+            each("subscriptions/listen", &filter, |request| match request {
+                Request::Listen(listened) => {
+                    prop_assert_eq!((listened.tools, listened.prompts), (tools, false));
+                    prop_assert!(listened.uris.iter().eq(&uris));
+                    Ok(())
+                }
+                other => Err(TestCaseError::fail(format!("{other:?}"))),
+            })?;
+        }
+
+        #[test]
+        fn any_parameters_are_read_or_refused(params in prop_oneof![json(), object().prop_map(Value::Object)], member in json()) {
+            const MEMBERS: [&str; 18] = [
+                "_meta", "name", "uri", "arguments", "inputResponses", "requestState", "cursor", "protocolVersion",
+                "capabilities", "clientInfo", "level", "ref", "argument", "context", "notifications", "taskId", "requestId",
+                "else",
+            ];
+            const METHODS: [&str; 19] = [
+                "initialize", "ping", "server/discover", "tools/list", "tools/call", "resources/list",
+                "resources/templates/list", "resources/read", "resources/subscribe", "resources/unsubscribe",
+                "prompts/list", "prompts/get", "completion/complete", "logging/setLevel", "subscriptions/listen",
+                "tasks/get", "tasks/update", "tasks/cancel", "nonsense",
+            ];
+            let mut params = params;
+            if let Some(object) = params.as_object_mut() {
+                object.extend(MEMBERS.map(|name| (name.to_owned(), member.clone())));
+            }
+            let raw = raw(&params);
+            let Ok(read) = Params::read(Some(&raw)) else {
+                prop_assert!(!params.is_object());
+                return Ok(());
+            };
+            for method in METHODS {
+                let _ = (read.routed_name(method), read.meta());
+                for era in [Era::Legacy, Era::Modern] {
+                    if let Err(error) = wire::decode(era, method, &read) {
+                        // What is said of it is cut.
+                        prop_assert!(error.cause.is_none() && error.message.chars().count() < 600, "{}", error.message);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::params::{Meta, Params};
+use super::{
+    jsonrpc::present,
+    params::{Meta, Params},
+};
 use crate::journal::{Answer, Journal, Step};
 
 /// A journal, written for a client to carry. Names are short, since a client carries them to and fro.
@@ -29,7 +32,13 @@ struct Asked<'a> {
     key: Cow<'a, str>,
     #[serde(rename = "d", borrow)]
     digest: Cow<'a, str>,
-    #[serde(rename = "r", borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "r",
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     result: Option<&'a RawValue>,
 }
 
@@ -130,6 +139,7 @@ mod tests {
         journal.call = Some("c1".to_owned());
         journal.remember("name".to_owned(), "d1".to_owned(), Some(Answer::Result(raw(r#"{"a":1}"#))));
         journal.remember("ask-1".to_owned(), "d2".to_owned(), None);
+        journal.remember("ask-2".to_owned(), "d3".to_owned(), Some(Answer::Result(raw("null"))));
         journal.steps.push(Step { name: "charge".to_owned(), result: raw("7") });
         let bytes = write(&journal, Some("n1"));
 
@@ -137,5 +147,80 @@ mod tests {
         assert_eq!(read(&bytes, &mut read_again), Some(Some("n1".to_owned())));
         assert_eq!(write(&read_again, Some("n1")), bytes);
         assert_eq!(read(b"{}", &mut Journal::default()), None);
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::{option, prelude::*};
+
+    use super::*;
+    use crate::properties::{config, json, object, raw};
+
+    fn journal() -> impl Strategy<Value = Journal> {
+        let asks = prop::collection::vec((any::<String>(), any::<String>(), option::of(raw())), 0..4);
+        let steps = prop::collection::vec((any::<String>(), raw()), 0..4);
+        (option::of(any::<String>()), asks, steps).prop_map(|(call, asks, steps)| {
+            let mut journal = Journal::default();
+            journal.call = call;
+            for (key, digest, answer) in asks {
+                journal.remember(key, digest, answer.map(Answer::Result));
+            }
+            journal.steps.extend(steps.into_iter().map(|(name, result)| Step { name, result }));
+            journal
+        })
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_journal_is_read_as_it_was_written(journal in journal(), nonce in option::of(any::<String>())) {
+            let written = write(&journal, nonce.as_deref());
+            let mut again = Journal::default();
+            prop_assert_eq!(read(&written, &mut again), Some(nonce.clone()));
+            prop_assert_eq!(&again.call, &journal.call);
+            let asks = |journal: &Journal| {
+                let asks = journal.asks.iter().map(|asked| {
+                    let answer = asked.answer.as_ref().map(|answer| match answer {
+                        Answer::Result(answer) | Answer::Refusal(answer) => answer.get().to_owned(),
+                    });
+                    (asked.key.clone(), asked.digest.clone(), answer)
+                });
+                asks.collect::<Vec<_>>()
+            };
+            let steps = |journal: &Journal| {
+                let steps = journal.steps.iter().map(|step| (step.name.clone(), step.result.get().to_owned()));
+                steps.collect::<Vec<_>>()
+            };
+            prop_assert_eq!(asks(&again), asks(&journal));
+            prop_assert_eq!(steps(&again), steps(&journal));
+        }
+
+        #[test]
+        fn what_is_no_state_is_none(json in raw(), bytes: Vec<u8>) {
+            let _ = (read(json.get().as_bytes(), &mut Journal::default()), read(&bytes, &mut Journal::default()));
+            let _ = (identity(json.get().as_bytes()), identity(&bytes), is_modern(Some(&json)));
+        }
+
+        #[test]
+        fn a_request_is_the_same_in_whatever_order_it_is_written(
+            method: String, params in object(), passing in json(), arguments in json(),
+        ) {
+            let write = |params: Map<String, Value>, id: Value| {
+                serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
+            };
+            let mut one = params.clone();
+            one.insert("arguments".to_owned(), arguments.clone());
+            let mut other = Map::from_iter([("arguments".to_owned(), arguments)]);
+            other.extend(params.into_iter().rev().filter(|(name, _)| name != "arguments"));
+            for name in ["_meta", "inputResponses", "requestState"] {
+                other.insert(name.to_owned(), passing.clone());
+            }
+            let same = identity(write(one.clone(), 1.into()).as_bytes());
+            prop_assert_eq!(&identity(write(other, "x".into()).as_bytes()), &same);
+            one.insert("another".to_owned(), serde_json::json!([one.get("another")]));
+            prop_assert_ne!(&identity(write(one, 1.into()).as_bytes()), &same);
+        }
     }
 }

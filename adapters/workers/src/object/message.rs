@@ -368,3 +368,90 @@ mod tests {
         assert_eq!(Ask::decode("rename", ask.encode().into()), None);
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::{
+        option,
+        prelude::*,
+        test_runner::{Config, RngSeed},
+    };
+
+    use super::*;
+
+    /// The same cases in every run; `PROPTEST_CASES` draws more of them.
+    fn config() -> Config {
+        Config { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() }
+    }
+
+    fn end() -> impl Strategy<Value = Option<Timestamp>> {
+        option::of(any::<u64>()).prop_map(|end| end.map(Timestamp::from_millis))
+    }
+
+    fn an_entry() -> impl Strategy<Value = Entry> {
+        (prop::collection::vec(any::<u8>(), 0..40), end())
+            .prop_map(|(value, expires_at)| Entry { value: value.into(), expires_at })
+    }
+
+    fn any_work() -> impl Strategy<Value = Work> {
+        let condition = option::of(prop::collection::vec(any::<u8>(), 0..20))
+            .prop_map(|value| value.map_or(Condition::Absent, |value| Condition::Equals(value.into())));
+        let item = any::<String>();
+        prop_oneof![
+            item.prop_map(|item| Work::Get { item }),
+            (item, an_entry()).prop_map(|(item, entry)| Work::Put { item, entry }),
+            item.prop_map(|item| Work::Delete { item }),
+            item.prop_map(|item| Work::Take { item }),
+            (item, an_entry(), condition).prop_map(|(item, entry, condition)| Work::PutIf {
+                item,
+                entry,
+                condition
+            }),
+            (item, any::<i64>(), end()).prop_map(|(item, by, end)| Work::Increment { item, by, end }),
+            (option::of("[ -~]{1,9}"), any::<usize>()).prop_map(|(after, limit)| Work::List { after, limit }),
+        ]
+    }
+
+    fn any_answer() -> impl Strategy<Value = Answer> {
+        let page = (prop::collection::vec((any::<String>(), an_entry()), 0..4), option::of("[ -~]{1,9}"));
+        prop_oneof![
+            Just(Answer::Done),
+            option::of(an_entry()).prop_map(Answer::Found),
+            any::<bool>().prop_map(Answer::Wrote),
+            any::<i64>().prop_map(Answer::Sum),
+            page.prop_map(|(entries, next)| Answer::Listed(Page { entries, next })),
+            (any::<u8>(), any::<String>())
+                .prop_map(|(code, detail)| Answer::Refused(Refusal { kind: kind(code), detail })),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn what_is_asked_and_answered_arrives_as_it_was_said(now: u64, work in any_work(), answer in any_answer()) {
+            let ask = Ask { now: Timestamp::from_millis(now), work };
+            prop_assert_eq!(Ask::decode(ask.work.name(), ask.encode().into()), Some(ask));
+            prop_assert_eq!(Answer::decode(answer.encode().into()), Some(answer));
+        }
+
+        #[test]
+        fn any_bytes_are_a_message_or_none(
+            bytes in prop::collection::vec(any::<u8>(), 0..60), work in any_work(), other in any_work(),
+            place in any::<prop::sample::Index>(), byte: u8,
+        ) {
+            let ask = Ask { now: Timestamp::from_millis(0), work };
+            let mut changed = ask.encode();
+            let index = place.index(changed.len());
+            changed[index] = byte;
+            for frame in [bytes, changed] {
+                if let Some(read) = Ask::decode(other.name(), frame.clone().into()) {
+                    prop_assert_eq!(read.encode(), &frame[..]);
+                }
+                if let Some(read) = Answer::decode(frame.into()) {
+                    prop_assert_eq!(Answer::decode(read.encode().into()), Some(read));
+                }
+            }
+        }
+    }
+}
