@@ -25,11 +25,12 @@ pub(crate) fn run(data: &[u8]) {
     let connection = Connection::new(stage.service.clone(), stage.platform.clone());
     let mut notices = connection.notices();
     let (mut open, mut said, mut asks) = (Vec::new(), Vec::new(), Vec::new());
-    let lines: Vec<_> = data.split(|byte| *byte == b'\n').take(LINES).collect();
-    for line in &lines {
+    let mut lines = Vec::new();
+    for line in data.split(|byte| *byte == b'\n').take(LINES) {
         // A client answers by the server's own ids.
-        let line = fill(line, &asks);
-        open.push(connection.receive(line.into()));
+        let line = Bytes::from(fill(line, &asks));
+        lines.push(line.clone());
+        open.push(connection.receive(line));
         open.retain_mut(|lines| !read(lines, &mut said));
         read_notices(&mut notices, &mut said);
         asks = said
@@ -84,7 +85,7 @@ fn messages(line: &[u8]) -> Vec<Message<'_>> {
 }
 
 /// Each line that comes out is one message, and each request is answered once at most.
-fn check(lines: &[&[u8]], said: &[Bytes]) {
+fn check(lines: &[Bytes], said: &[Bytes]) {
     let mut open: BTreeMap<String, usize> = BTreeMap::new();
     let mut unread = 0;
     for line in lines {
