@@ -30,13 +30,14 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "arguments", run: targets::arguments::run },
     Target { name: "headers", run: targets::headers::run },
     Target { name: "lambda", run: targets::lambda::run },
     Target { name: "legacy", run: targets::legacy::run },
     Target { name: "modern", run: targets::modern::run },
     Target { name: "object", run: targets::object::run },
+    Target { name: "own-schema", run: targets::own_schema::run },
     Target { name: "resume", run: targets::resume::run },
     Target { name: "stdio", run: targets::stdio::run },
     Target { name: "store", run: targets::store::run },

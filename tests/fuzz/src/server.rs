@@ -15,7 +15,7 @@ use edgemcp::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 /// The bearer token that the guarded server takes.
 pub(crate) const TOKEN: &str = "sesame";
@@ -47,7 +47,8 @@ fn built(server: Server) -> Arc<Service> {
 
 thread_local! {
     /// What handlers were given, for a target to look at.
-    static SEEN: RefCell<Seen> = const { RefCell::new(Seen { order: None, carts: 0, values: None }) };
+    static SEEN: RefCell<Seen> =
+        const { RefCell::new(Seen { order: None, tree: None, carts: 0, values: None }) };
 }
 
 /// What handlers were given.
@@ -55,6 +56,8 @@ thread_local! {
 pub(crate) struct Seen {
     /// The arguments of the last `order`.
     pub(crate) order: Option<Order>,
+    /// The arguments of the last `plant`.
+    pub(crate) tree: Option<Value>,
     /// How often a handle on a cart was opened.
     pub(crate) carts: usize,
     /// The values that the last resource was read with, by their names.
@@ -178,6 +181,32 @@ struct InCart {
 #[derive(Deserialize, JsonSchema)]
 struct Named {
     name: String,
+}
+
+/// A schema that refers to itself below each kind of choice.
+fn tree() -> Value {
+    json!({
+        "type": "object",
+        "properties": {"tree": {"$ref": "#/$defs/tree"}},
+        "required": ["tree"],
+        "unevaluatedProperties": false,
+        "$defs": {
+            "tree": {
+                "anyOf": [
+                    {"type": "integer", "minimum": 0},
+                    {"type": "array", "items": {"$ref": "#/$defs/tree"}, "maxItems": 3},
+                    {"$ref": "#/$defs/branch"},
+                ],
+            },
+            "branch": {
+                "type": "object",
+                "oneOf": [
+                    {"properties": {"left": {"$ref": "#/$defs/tree"}}, "required": ["left"]},
+                    {"properties": {"right": {"$ref": "#/$defs/tree"}}, "required": ["right"]},
+                ],
+            },
+        },
+    })
 }
 
 fn asking(server: Server) -> Server {
@@ -386,6 +415,10 @@ fn server() -> Server {
         .tool(Tool::new("order", "Order something.", |_, order: Order| async move {
             see(|seen| seen.order = Some(order));
             "ordered"
+        }))
+        .tool(Tool::with_schema("plant", "Plant a tree.", tree(), |_, arguments: Value| async move {
+            see(|seen| seen.tree = Some(arguments));
+            "planted"
         }))
         .tool(Tool::new("echo", "Say it again.", |cx: Context, Anything { value }| async move {
             cx.progress(1.0);

@@ -6,6 +6,7 @@ pub(crate) mod lambda;
 pub(crate) mod legacy;
 pub(crate) mod modern;
 pub(crate) mod object;
+pub(crate) mod own_schema;
 pub(crate) mod resume;
 pub(crate) mod stdio;
 pub(crate) mod store;
