@@ -26,15 +26,12 @@ use common::{
 use edgemcp::{
     AskError, LoggingLevel, Progress, ProtocolVersion, Server, Sessions,
     auth::{Principal, StaticTokens},
-    future::BoxFuture,
     limits::SESSION_ID_BYTES_MAX,
     prelude::*,
     stdio::Connection,
-    store::{
-        Capabilities, Condition, Consistency, Entry, Key, MemoryStore, NoStore, Page, Partition, Store,
-        StoreError, StoreErrorKind,
-    },
+    store::{MemoryStore, NoStore},
 };
+use edgemcp_testkit::{FAILURE, ManualClock, TestStore};
 use futures_util::StreamExt;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -660,95 +657,16 @@ fn a_client_is_asked_only_what_its_handshake_declared() {
     assert!(answer.message().contains("elicitation.form"), "{answer:?}");
 }
 
-/// A memory store that fails from a moment on.
-struct Failing {
-    store: MemoryStore,
-    broken: Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl Failing {
-    fn check(&self) -> Result<(), StoreError> {
-        match self.broken.load(Ordering::Relaxed) {
-            true => {
-                Err(StoreError::new(StoreErrorKind::Unavailable, "any", "the database at 10.0.0.7 is down"))
-            }
-            false => Ok(()),
-        }
-    }
-}
-
-impl Store for Failing {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { watch: false, ..self.store.capabilities() }
-    }
-    fn get<'a>(&'a self, key: &'a Key, how: Consistency) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Box::pin(async move {
-            self.check()?;
-            self.store.get(key, how).await
-        })
-    }
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.check()?;
-            self.store.put(key, value, ttl).await
-        })
-    }
-    fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.store.delete(key)
-    }
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.take(key)
-    }
-    fn put_if<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
-            self.check()?;
-            self.store.put_if(key, value, ttl, condition).await
-        })
-    }
-    fn increment<'a>(
-        &'a self,
-        key: &'a Key,
-        by: i64,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        self.store.increment(key, by, ttl)
-    }
-    fn list<'a>(
-        &'a self,
-        partition: &'a Partition,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(async move {
-            self.check()?;
-            self.store.list(partition, after, limit).await
-        })
-    }
-}
-
 #[test]
 fn a_store_that_fails_in_the_middle_ends_the_call_with_an_error_and_says_nothing_of_itself() {
-    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let clock =
-        edgemcp_testkit::ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = Failing { store: MemoryStore::new(Arc::new(clock)), broken: broken.clone() };
+    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
+    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
     let stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store)).hold_max(Duration::from_secs(60))
+        builder.store(Arc::new(store.clone())).hold_max(Duration::from_secs(60))
     });
     let session = Session::begin(&stage);
     let mut reading = session.call("greet");
-    broken.store(true, Ordering::Relaxed);
+    store.fail(true);
     let answer = session.answer(&reading.ask_id(), accept("Ada"));
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "the client must know that it was not kept");
     pass(&stage, Duration::from_secs(10), || {
@@ -757,12 +675,12 @@ fn a_store_that_fails_in_the_middle_ends_the_call_with_an_error_and_says_nothing
     assert!(reading.ended, "it does not hang");
     let error = &reading.events().pop().unwrap()["error"];
     assert_eq!(error["code"], -32603);
-    assert!(!reading.text.contains("10.0.0.7"));
-    assert!(stage.log.all().contains("10.0.0.7"));
-    broken.store(false, Ordering::Relaxed);
+    assert!(!reading.text.contains(FAILURE));
+    assert!(stage.log.all().contains(FAILURE));
+    store.fail(false);
     assert_eq!(session.answer(&reading.ask_id(), accept("Ada")).status, StatusCode::ACCEPTED);
 
-    broken.store(true, Ordering::Relaxed);
+    store.fail(true);
     let mut reading = session.call("greet");
     reading.poll();
     let answer: Value = reading.events().pop().unwrap();

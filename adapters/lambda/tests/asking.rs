@@ -11,14 +11,14 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Answered, Counting, Lines, Mode, NOW, Streamed, event, recorded};
+use common::{Answered, Lines, Mode, NOW, Streamed, event, recorded};
 use edgemcp::{
     NoArguments, SEAL_KEYS, Server, Tool, ToolError,
     platform::{Platform, Vars},
     store::MemoryStore,
 };
 use edgemcp_lambda::{Function, HOLD_MAX};
-use edgemcp_testkit::ManualClock;
+use edgemcp_testkit::{Counting, ManualClock};
 use serde_json::{Value, json};
 
 struct Key;

@@ -11,13 +11,13 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Answered, Counting, Lines, Mode, NOW, Streamed, event, modern, recorded, settle};
+use common::{Answered, Lines, Mode, NOW, Streamed, event, modern, recorded, settle};
 use edgemcp::{
     Error, KEEP_ALIVE_EVERY, NoArguments, Resource, Server, TaskSupport, Tool, platform::Platform,
     store::MemoryStore,
 };
 use edgemcp_lambda::{DEADLINE_MARGIN, Function, HOLD_MAX};
-use edgemcp_testkit::ManualClock;
+use edgemcp_testkit::{Counting, ManualClock};
 use http::{Method, Response};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;

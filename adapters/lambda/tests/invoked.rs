@@ -11,24 +11,20 @@ mod common;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use bytes::Bytes;
-use common::{Answered, Counting, Lines, Mode, NOW, event, modern};
+use common::{Answered, Lines, Mode, NOW, event, modern};
 use edgemcp::{
     NoArguments, Server, TaskSupport, Tool,
     future::BoxFuture,
     platform::{Delegate, DelegateError, Platform},
-    store::{
-        Capabilities, Condition, Consistency, Entry, Key, MemoryStore, Page, Partition, Store, StoreError,
-        StoreErrorKind,
-    },
+    store::MemoryStore,
 };
 use edgemcp_lambda::{DEADLINE_MARGIN, Function, HOLD_MAX};
-use edgemcp_testkit::ManualClock;
+use edgemcp_testkit::{Counting, FAILURE, ManualClock, TestStore};
 use futures_util::{future::join, poll};
 use lambda_runtime::{Diagnostic, FunctionResponse};
 use serde_json::{Value, json};
@@ -52,93 +48,13 @@ impl Delegate for Queue {
     }
 }
 
-/// A store that fails once it is told to.
-struct Failing {
-    store: MemoryStore,
-    fails: Arc<AtomicBool>,
-}
-
-impl Failing {
-    fn check(&self, operation: &'static str) -> Result<(), StoreError> {
-        match self.fails.load(Ordering::Relaxed) {
-            true => Err(StoreError::new(StoreErrorKind::Unavailable, operation, "db.internal is gone")),
-            false => Ok(()),
-        }
-    }
-}
-
-impl Store for Failing {
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-
-    fn get<'a>(
-        &'a self,
-        key: &'a Key,
-        consistency: Consistency,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Box::pin(async move {
-            self.check("get")?;
-            self.store.get(key, consistency).await
-        })
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.store.put(key, value, ttl)
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.store.delete(key)
-    }
-
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.take(key)
-    }
-
-    fn put_if<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
-            self.check("put_if")?;
-            self.store.put_if(key, value, ttl, condition).await
-        })
-    }
-
-    fn increment<'a>(
-        &'a self,
-        key: &'a Key,
-        by: i64,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        self.store.increment(key, by, ttl)
-    }
-
-    fn list<'a>(
-        &'a self,
-        partition: &'a Partition,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.store.list(partition, after, limit)
-    }
-}
-
 /// A function that hands its tasks over.
 struct Stage {
     function: Function,
     clock: ManualClock,
     log: Lines,
     queue: Queue,
-    store_fails: Arc<AtomicBool>,
+    store: TestStore,
     /// How often the tool has begun.
     begun: Arc<AtomicU32>,
 }
@@ -162,17 +78,16 @@ impl Stage {
         let server = Server::new("digger", "1.0.0").tool(dig.task(TaskSupport::Required));
         let (clock, log) = (ManualClock::at(NOW), Lines::default());
         let clocked = Arc::new(clock.clone());
-        let store_fails = Arc::new(AtomicBool::new(false));
-        let store = Failing { store: MemoryStore::new(clocked.clone()), fails: store_fails.clone() };
+        let store = TestStore::new(MemoryStore::new(clocked.clone()));
         let mut platform = Platform::builder(clocked, Arc::<Counting>::default())
-            .store(Arc::new(store))
+            .store(Arc::new(store.clone()))
             .delegate(Arc::new(queue.clone()))
             .log(Arc::new(log.clone()));
         if mode == Mode::Streamed {
             platform = platform.hold_max(HOLD_MAX);
         }
         let function = Function::new(server.build().unwrap(), platform.build());
-        Self { function, clock, log, queue, store_fails, begun }
+        Self { function, clock, log, queue, store, begun }
     }
 
     async fn answered(&self, json: &Value) -> Answered {
@@ -248,13 +163,13 @@ async fn an_id_that_names_nothing_is_answered_like_any_other() {
 async fn where_the_store_fails_the_invocation_fails_so_that_lambda_tries_again() {
     let stage = Stage::new(Mode::Buffered);
     let id = stage.task().await;
-    stage.store_fails.store(true, Ordering::Relaxed);
+    stage.store.fail(true);
     let Diagnostic { error_type, error_message } = stage.invoked(&id, HOUR).await.unwrap_err();
     assert_eq!(error_type, "edgemcp.Task");
-    assert!(error_message.contains(&id) && !error_message.contains("db.internal"), "{error_message}");
-    assert!(stage.log.text().contains("db.internal"), "{}", stage.log.text());
+    assert!(error_message.contains(&id) && !error_message.contains(FAILURE), "{error_message}");
+    assert!(stage.log.text().contains(FAILURE), "{}", stage.log.text());
 
-    stage.store_fails.store(false, Ordering::Relaxed);
+    stage.store.fail(false);
     let mut again = std::pin::pin!(stage.invoked(&id, HOUR));
     assert!(poll!(again.as_mut()).is_pending());
     stage.clock.advance(Duration::from_secs(60));

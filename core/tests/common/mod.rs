@@ -10,20 +10,17 @@
 
 pub mod live;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use edgemcp::{
     ProtocolVersion, Server, Service,
     http::Body,
-    platform::{Exposure, Log, LogLevel, Platform, PlatformBuilder, Random, RandomError, Timestamp, Vars},
+    platform::{Exposure, Log, LogLevel, Platform, PlatformBuilder, Timestamp, Vars},
     prelude::*,
     store::MemoryStore,
 };
-use edgemcp_testkit::ManualClock;
+use edgemcp_testkit::{Counting, ManualClock};
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -104,26 +101,6 @@ pub struct Stage {
     pub clock: ManualClock,
     pub log: Arc<Lines>,
     pub random: Arc<Counting>,
-}
-
-/// Randomness that repeats from run to run, and that a test can look at.
-#[derive(Default)]
-pub struct Counting(AtomicU64);
-
-impl Random for Counting {
-    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
-        let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes = count.to_be_bytes();
-        buffer.iter_mut().zip(bytes.iter().rev().cycle()).for_each(|(to, from)| *to = *from);
-        Ok(())
-    }
-}
-
-impl Counting {
-    /// How often it was asked.
-    pub fn draws(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// A key to seal with, and the one before it.

@@ -2,10 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context as Task, Poll, Waker},
     time::Duration,
 };
@@ -13,17 +10,15 @@ use std::{
 use bytes::Bytes;
 use edgemcp::{
     Service,
-    future::{BoxFuture, BoxStream},
+    future::BoxFuture,
     http::Body,
     platform::{
         Background, Clock, Exposure, Log, LogLevel, Platform, PlatformBuilder, Random, RandomError,
         Timestamp, Vars,
     },
-    store::{
-        Capabilities, Condition, Consistency, Entry, Key, MemoryStore, Page, Partition, Store, StoreError,
-    },
+    store::{Consistency, MemoryStore, Partition, Store},
 };
-use edgemcp_testkit::ManualClock;
+use edgemcp_testkit::{Counting, ManualClock, TestStore};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 
@@ -49,7 +44,7 @@ pub(crate) struct Stage {
     pub(crate) platform: Platform,
     alone: Platform,
     pub(crate) clock: ManualClock,
-    pub(crate) store: Arc<Counted>,
+    pub(crate) store: TestStore,
     log: Arc<Faults>,
     behind: Behind,
 }
@@ -72,10 +67,10 @@ impl Stage {
 
     fn built(service: &Arc<Service>, change: impl FnOnce(PlatformBuilder) -> PlatformBuilder) -> Self {
         let clock = ManualClock::at(START);
-        let store = Arc::new(Counted::new(MemoryStore::new(Arc::new(clock.clone()))));
+        let store = TestStore::new(MemoryStore::new(Arc::new(clock.clone())));
         let (log, behind) = (Arc::new(Faults::default()), Behind::default());
         let builder = Platform::builder(Arc::new(clock.clone()), Arc::new(Counting::default()))
-            .store(store.clone())
+            .store(Arc::new(store.clone()))
             .vars(Arc::new(Settings))
             .log(log.clone());
         let alone = change(builder).build();
@@ -261,19 +256,6 @@ impl Random for Still {
     }
 }
 
-/// Randomness that is the same in every run.
-#[derive(Default)]
-struct Counting(AtomicU64);
-
-impl Random for Counting {
-    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
-        let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes = count.to_be_bytes();
-        buffer.iter_mut().zip(bytes.iter().rev().cycle()).for_each(|(to, from)| *to = *from);
-        Ok(())
-    }
-}
-
 struct Settings;
 
 impl Vars for Settings {
@@ -315,106 +297,5 @@ impl Behind {
             }
         }
         lock(&self.0).is_empty()
-    }
-}
-
-/// A store that counts what is changed in it.
-pub(crate) struct Counted {
-    inner: MemoryStore,
-    changes: AtomicU64,
-}
-
-impl Counted {
-    fn new(inner: MemoryStore) -> Self {
-        Self { inner, changes: AtomicU64::new(0) }
-    }
-
-    /// How often it was changed.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
-    }
-
-    fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Store for Counted {
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
-    fn get<'a>(
-        &'a self,
-        key: &'a Key,
-        consistency: Consistency,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.get(key, consistency)
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.changed();
-        self.inner.put(key, value, ttl)
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.take(key).await.map(drop) })
-    }
-
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Box::pin(async move {
-            let taken = self.inner.take(key).await?;
-            if taken.is_some() {
-                self.changed();
-            }
-            Ok(taken)
-        })
-    }
-
-    fn put_if<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
-            let holds = self.inner.put_if(key, value, ttl, condition).await?;
-            if holds {
-                self.changed();
-            }
-            Ok(holds)
-        })
-    }
-
-    fn increment<'a>(
-        &'a self,
-        key: &'a Key,
-        by: i64,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        self.changed();
-        self.inner.increment(key, by, ttl)
-    }
-
-    fn list<'a>(
-        &'a self,
-        partition: &'a Partition,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.inner.list(partition, after, limit)
-    }
-
-    fn watch<'a>(
-        &'a self,
-        partition: &'a Partition,
-    ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
-        self.inner.watch(partition)
     }
 }

@@ -17,7 +17,9 @@
 mod cases;
 mod clock;
 mod ground;
+mod random;
 mod report;
+mod store;
 
 use std::{fmt, sync::Arc};
 
@@ -29,7 +31,9 @@ use edgemcp::{
 pub use self::{
     clock::ManualClock,
     ground::Ground,
+    random::Counting,
     report::{CELLS, Outcome, Report},
+    store::{FAILURE, TestStore},
 };
 
 /// The store a run is about, and what a case may do to its surroundings.

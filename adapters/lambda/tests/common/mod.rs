@@ -9,10 +9,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -134,18 +131,6 @@ impl Clock for Still {
 impl Random for Still {
     fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> {
         Err(RandomError)
-    }
-}
-
-/// Randomness that is enough for ids that must differ.
-#[derive(Default)]
-pub(crate) struct Counting(AtomicU64);
-
-impl Random for Counting {
-    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
-        let count = (self.0.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes();
-        buffer.iter_mut().zip(count.iter().rev().cycle()).for_each(|(to, from)| *to = *from);
-        Ok(())
     }
 }
 

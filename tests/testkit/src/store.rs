@@ -1,0 +1,157 @@
+//! A store in a test's hands.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use edgemcp::{
+    future::{BoxFuture, BoxStream},
+    store::{
+        Capabilities, Condition, Consistency, Entry, Key, Page, Partition, Store, StoreError, StoreErrorKind,
+    },
+};
+
+/// What a store says that was told to fail: a secret, since it names a machine.
+pub const FAILURE: &str = "the database at 10.0.0.7 is down";
+
+/// A store that fails while a test says so, and counts what is changed in it. Clones are the same store.
+///
+/// A watch that has begun goes on while the store fails.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use edgemcp::{platform::Timestamp, store::{MemoryStore, Partition, Store}};
+/// # use edgemcp_testkit::{ManualClock, TestStore};
+/// # use futures_executor::block_on;
+/// let clock = ManualClock::at(Timestamp::from_millis(0));
+/// let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
+/// let key = Partition::new("notes", "ada")?.item("1")?;
+/// assert!(block_on(store.put(&key, "tea".into(), None)).is_ok());
+/// store.fail(true);
+/// assert!(block_on(store.put(&key, "rum".into(), None)).is_err());
+/// assert_eq!(store.changes(), 1);
+/// # Ok::<_, edgemcp::store::KeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct TestStore {
+    store: Arc<dyn Store>,
+    hand: Arc<Hand>,
+}
+
+#[derive(Default)]
+struct Hand {
+    fails: AtomicBool,
+    changes: AtomicU64,
+}
+
+impl TestStore {
+    /// It does what `store` does.
+    pub fn new(store: impl Store + 'static) -> Self {
+        Self { store: Arc::new(store), hand: Arc::default() }
+    }
+
+    /// Lets every operation from now on fail as [`StoreErrorKind::Unavailable`] with [`FAILURE`], or none.
+    pub fn fail(&self, fails: bool) {
+        self.hand.fails.store(fails, Ordering::Relaxed);
+    }
+
+    /// How often an entry was written, counted or removed; what was refused by its condition, or was not there to be
+    /// removed, changed nothing.
+    pub fn changes(&self) -> u64 {
+        self.hand.changes.load(Ordering::Relaxed)
+    }
+
+    /// Does `work` unless it fails, and counts it where it `changed` something.
+    fn work<'a, T: 'a>(
+        &'a self,
+        operation: &'static str,
+        work: BoxFuture<'a, Result<T, StoreError>>,
+        changed: fn(&T) -> bool,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        Box::pin(async move {
+            if self.hand.fails.load(Ordering::Relaxed) {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, operation, FAILURE));
+            }
+            let done = work.await?;
+            if changed(&done) {
+                self.hand.changes.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(done)
+        })
+    }
+}
+
+impl Store for TestStore {
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    fn get<'a>(
+        &'a self,
+        key: &'a Key,
+        consistency: Consistency,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.work("get", self.store.get(key, consistency), |_| false)
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a Key,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.work("put", self.store.put(key, value, ttl), |()| true)
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+        // A store does not say whether it was there.
+        Box::pin(async move {
+            let found = self.store.get(key, Consistency::Strong).await?.is_some();
+            self.work("delete", self.store.delete(key), if found { |()| true } else { |()| false }).await
+        })
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.work("take", self.store.take(key), Option::is_some)
+    }
+
+    fn put_if<'a>(
+        &'a self,
+        key: &'a Key,
+        value: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.work("put_if", self.store.put_if(key, value, ttl, condition), |wrote| *wrote)
+    }
+
+    fn increment<'a>(
+        &'a self,
+        key: &'a Key,
+        by: i64,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<'a, Result<i64, StoreError>> {
+        self.work("increment", self.store.increment(key, by, ttl), |_| true)
+    }
+
+    fn list<'a>(
+        &'a self,
+        partition: &'a Partition,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.work("list", self.store.list(partition, after, limit), |_| false)
+    }
+
+    fn watch<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
+        self.work("watch", self.store.watch(partition), |_| false)
+    }
+}
