@@ -78,6 +78,12 @@ impl Driver<'_> {
         loop {
             match turn(line, &mut work, &mut outside).await {
                 Turn::Done(result) => {
+                    if line.is_wanted(Want::Keep) {
+                        self.keep().await?;
+                    }
+                    if self.is_overtaken().await {
+                        return Ok(Ended::Parked);
+                    }
                     if line.has_unjudged() {
                         line.judge(self.log_level().await);
                     }
@@ -104,6 +110,7 @@ impl Driver<'_> {
                     if !self.close_stream().await? {
                         return Ok(Ended::Parked);
                     }
+                    outside = self.watch();
                 }
                 Turn::Wants(Want::Task) => match cx.can_become_task() {
                     true => return task::create(cx).await.map(Ended::Result),
@@ -111,7 +118,10 @@ impl Driver<'_> {
                 },
                 Turn::Wants(Want::Message) => self.keep_message(&mut message_kept).await?,
                 Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
-                Turn::Wants(Want::Keep) => drop(self.keep().await?),
+                Turn::Wants(Want::Keep) => {
+                    self.keep().await?;
+                    outside = self.watch();
+                }
                 Turn::Outside(Outside::Answered(answers)) => {
                     line.journal(|journal| {
                         for (index, answer) in answers {
@@ -165,6 +175,14 @@ impl Driver<'_> {
         self.owner = Some(owner);
         kept.begin(&self.cx.record(None)?, &inner.line.journal(|journal| journal.recorded())).await?;
         Ok(Arc::clone(inner.kept.get_or_init(|| kept)))
+    }
+
+    /// Whether somebody else has taken the call, as where this instance stood still for too long.
+    async fn is_overtaken(&self) -> bool {
+        match (self.cx.0.kept.get(), &self.owner) {
+            (Some(kept), Some(owner)) if kept.is_lease_due() => matches!(kept.go_on(owner).await, Ok(false)),
+            _ => false,
+        }
     }
 
     /// Whether somebody comes for the answer later, so that nobody has to wait for it here.

@@ -264,7 +264,7 @@ impl Line {
     /// The client has gone; says whether the work goes on, and has the call kept if it can come back.
     pub(crate) fn is_left(&self) -> bool {
         let mut state = self.lock();
-        if state.cancelled || !state.outlives {
+        if !state.outlives {
             return false;
         }
         // Nobody listens any more, so what is said would only pile up.
@@ -371,6 +371,11 @@ impl Line {
     pub(crate) fn take_want(&self) -> Option<Want> {
         let mut state = self.lock();
         (!state.wants.is_empty()).then(|| state.wants.remove(0))
+    }
+
+    /// Whether the driver has yet to see to this.
+    pub(crate) fn is_wanted(&self, want: Want) -> bool {
+        self.lock().wants.contains(&want)
     }
 
     /// The handler's own side of a want: ready once the driver has seen to it.

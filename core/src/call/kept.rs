@@ -13,14 +13,20 @@
 //! | `message` | what a task says of how far it is |
 //! | `lease` | the instance that works on it, for a while |
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::{
     journal::{Answer, Asked, Journal, Recorded, Step},
-    platform::{Platform, Timestamp},
+    platform::{Clock, Platform, Timestamp},
     store::{
         Condition, Consistency, Key, KeyError, LIST_PAGE_MAX, Partition, Store, StoreError, StoreErrorKind,
     },
@@ -43,8 +49,11 @@ const COLLECTION: &str = "edgemcp.call";
 pub(crate) struct Kept {
     pub(crate) id: String,
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     partition: Partition,
-    ttl: Duration,
+    pub(crate) ttl: Duration,
+    /// When whoever works on it must say again that it does, in milliseconds.
+    lease_due: AtomicU64,
 }
 
 /// A call as it was found.
@@ -111,7 +120,8 @@ impl Kept {
     /// [`KeyError`] where this is no id.
     pub(crate) fn new(platform: &Platform, id: &str, ttl: Duration) -> Result<Self, KeyError> {
         let partition = Partition::new(COLLECTION, id)?;
-        Ok(Self { id: id.to_owned(), store: Arc::clone(platform.strong_store()), partition, ttl })
+        let (store, clock) = (Arc::clone(platform.strong_store()), Arc::clone(platform.clock()));
+        Ok(Self { id: id.to_owned(), store, clock, partition, ttl, lease_due: AtomicU64::default() })
     }
 
     /// Where it is kept.
@@ -314,12 +324,23 @@ impl Kept {
 
     /// Takes the call to work on it, as `owner`; says whether nobody else does.
     pub(crate) async fn take(&self, owner: &str) -> Result<bool, StoreError> {
-        self.put_first("lease", owner.to_owned(), LEASE).await
+        let due = self.clock.now().after(LEASE / 3);
+        let is_taken = self.put_first("lease", owner.to_owned(), LEASE).await?;
+        self.lease_due.store(due.as_millis(), Ordering::Relaxed);
+        Ok(is_taken)
+    }
+
+    /// Whether it must be said again that it is worked on.
+    pub(crate) fn is_lease_due(&self) -> bool {
+        self.clock.now().as_millis() >= self.lease_due.load(Ordering::Relaxed)
     }
 
     /// Goes on working on it; says whether it is still this owner's.
     pub(crate) async fn go_on(&self, owner: &str) -> Result<bool, StoreError> {
-        self.hold(owner, LEASE).await
+        let due = self.clock.now().after(LEASE / 3);
+        let is_own = self.hold(owner, LEASE).await?;
+        self.lease_due.store(due.as_millis(), Ordering::Relaxed);
+        Ok(is_own)
     }
 
     /// Lets somebody else work on it.

@@ -7,7 +7,7 @@ use futures_util::{
     future::{Either, select},
 };
 
-use super::{Kept, LEASE};
+use super::Kept;
 use crate::{
     future::BoxStream,
     journal::Answer,
@@ -60,14 +60,14 @@ impl Watched {
             false => LOOK_FIRST,
         };
         let mut watch = self.watch().await;
-        let (mut lease_due, mut failures) = (self.platform.now().after(LEASE / 3), 0);
+        let mut failures = 0;
         loop {
             let wait = match self.until {
                 Some(until) => pause.min(until.since(self.platform.now())),
                 None => pause,
             };
             wait_for_change(&self.platform, &mut watch, wait).await;
-            match self.look(&mut lease_due).await {
+            match self.look().await {
                 Ok(Some(happened)) => return happened,
                 Ok(None) => failures = 0,
                 Err(error) if error.is_retryable() && failures < FAILURES_MAX => failures += 1,
@@ -90,7 +90,7 @@ impl Watched {
         }
     }
 
-    async fn look(&self, lease_due: &mut Timestamp) -> Result<Option<Outside>, StoreError> {
+    async fn look(&self) -> Result<Option<Outside>, StoreError> {
         if let Some((kept, owner)) = &self.kept {
             let mut answers = Vec::new();
             for number in &self.open {
@@ -99,11 +99,8 @@ impl Watched {
             if !answers.is_empty() {
                 return Ok(Some(Outside::Answered(answers)));
             }
-            if self.platform.now() >= *lease_due {
-                if !kept.go_on(owner).await? {
-                    return Ok(Some(Outside::Lost));
-                }
-                *lease_due = self.platform.now().after(LEASE / 3);
+            if kept.is_lease_due() && !kept.go_on(owner).await? {
+                return Ok(Some(Outside::Lost));
             }
         }
         if let Some(key) = &self.cancelled

@@ -139,6 +139,8 @@ pub(crate) async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
     if !kept.take(&owner).await? {
         return Ok(Ran::Elsewhere);
     }
+    // From here on the client may go: there is something to do without it.
+    exchange.line.outlives(exchange.line.resumes());
     // Looked at under the lease, so that it is all there is.
     let Some(mut found) = kept.find().await?.filter(|found| found.done.is_none()) else {
         kept.leave(&owner).await?;
