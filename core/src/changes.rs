@@ -290,7 +290,7 @@ pub(crate) async fn stream(
     let (tables, platform, line) = (&exchange.tables, &exchange.platform, &exchange.line);
     let store = platform.strong_store();
     let partition = partition(tables)?;
-    let mut watch = match platform.hold_max() {
+    let watch = match platform.hold_max() {
         Some(_) if store.capabilities().watch => Some(store.watch(&partition).await?),
         _ => None,
     };
@@ -301,21 +301,36 @@ pub(crate) async fn stream(
     if watch.is_none() {
         line.retry_after(COME_BY_EVERY);
     }
-    line.resumes_at(STREAM, second(platform.now()));
+    line.resumes_at(STREAM, since.unwrap_or(second(platform.now())));
     line.open();
+    if let Err(error) = tell_all(&exchange, session, &partition, since, watch).await {
+        // In the stream an error would take the place of what its client comes back for.
+        exchange.log_failure("the stream of changes", &error);
+    }
+    Ok(Reply::accepted())
+}
+
+/// Tells the session what was noted from the second `since` on, and what is noted while the platform holds its stream.
+async fn tell_all(
+    exchange: &Exchange,
+    session: &Session,
+    partition: &Partition,
+    since: Option<u32>,
+    watch: Option<BoxStream<'static, String>>,
+) -> Result<(), Error> {
+    let platform = &exchange.platform;
     if let Some(since) = since {
-        let noted = noted_since(&**store, &partition, since).await?;
-        for item in noted {
-            tell(&exchange, session, &item).await?;
+        for item in noted_since(&**platform.strong_store(), partition, since).await? {
+            tell(exchange, session, &item).await?;
         }
     }
-    let Some(watch) = &mut watch else { return Ok(Reply::accepted()) };
+    let Some(mut watch) = watch else { return Ok(()) };
     let hold = platform.hold_max().unwrap_or_default().min(LISTEN_MAX);
     let mut time_up = pin!(platform.sleep(hold));
     loop {
         match select(watch.next(), time_up.as_mut()).await {
-            Either::Left((Some(item), _)) => tell(&exchange, session, &item).await?,
-            Either::Left((None, _)) | Either::Right(((), _)) => return Ok(Reply::accepted()),
+            Either::Left((Some(item), _)) => tell(exchange, session, &item).await?,
+            Either::Left((None, _)) | Either::Right(((), _)) => return Ok(()),
         }
     }
 }

@@ -287,8 +287,10 @@ impl Driver<'_> {
             // The client comes back, so nobody has to wait here for longer than the platform likes.
             Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default())),
             Resumes::ByEvents | Resumes::No => {
-                let deadline = platform.deadline()?;
-                let left = deadline.since(platform.now()).saturating_sub(GIVE_UP_BEFORE);
+                // For longer than it is kept, a call cannot be answered.
+                let left = platform.deadline().map_or(CALL_TTL, |end| {
+                    end.since(platform.now()).saturating_sub(GIVE_UP_BEFORE).min(CALL_TTL)
+                });
                 Some(platform.now().after(left))
             }
         }

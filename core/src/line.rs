@@ -95,8 +95,8 @@ struct State {
     cancelled: bool,
     /// The stream is closed, though the answer is not there.
     closed: bool,
-    /// The stream is to be opened, though there is nothing to say yet.
-    opened: bool,
+    /// The stream is to be opened after this place, though there is nothing to say yet.
+    opened: Option<u32>,
     resumes: Resumes,
     retry: Option<Duration>,
     /// The work goes on where the client is gone.
@@ -279,12 +279,14 @@ impl Line {
     /// Opens the stream, though there is nothing to say yet.
     pub(crate) fn open(&self) {
         let mut state = self.lock();
-        state.opened = true;
+        // A client that has seen the beginning and nothing else has missed what is still to be sent.
+        let next = state.said.front().map(|said| said.place.saturating_sub(1));
+        state.opened = Some(next.unwrap_or(state.place));
         state.wake_driver();
     }
 
-    /// Whether the stream is to be opened.
-    pub(crate) fn take_opened(&self) -> bool {
+    /// The place after which the stream is to be opened.
+    pub(crate) fn take_opened(&self) -> Option<u32> {
         std::mem::take(&mut self.lock().opened)
     }
 

@@ -964,6 +964,94 @@ fn an_answer_that_is_there_as_its_client_goes_is_kept_for_it() {
     assert_eq!(runs.load(Ordering::Relaxed), 1);
 }
 
+#[test]
+fn a_call_that_was_cancelled_is_not_gone_on_with() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let mut reading = session.call("greet");
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
+    assert!(reading.ended);
+    session.post(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}));
+    session.answer(&reading.ask_id(), accept("Ada"));
+    behind.poll();
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!(resumed.answer(), None, "{}", resumed.text);
+    assert!(resumed.ended);
+}
+
+#[test]
+fn nobody_waits_for_ever_for_a_client_that_has_gone() {
+    let (stage, behind) = stage();
+    let session = Session::of(&stage, ProtocolVersion::V2025_06_18, &capabilities(), None);
+    drop(session.call("greet"));
+    pass(&stage, Duration::from_secs(3700), || behind.poll());
+    assert_eq!(behind.len(), 0);
+}
+
+#[test]
+fn a_stream_that_is_taken_up_begins_where_its_client_was() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let mut reading = session.call("both");
+    let first = reading.text.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
+    let resumed = session.resume(&first);
+    assert_eq!(resumed.asks().len(), 2);
+    let begins = format!("id: {first}\n");
+    assert!(resumed.text.starts_with(&begins), "{}", resumed.text);
+    drop(behind);
+}
+
+#[test]
+fn a_store_that_fails_while_a_stream_is_taken_up_loses_nothing_of_it() {
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let clock =
+        edgemcp_testkit::ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
+    let store = Failing { store: MemoryStore::new(Arc::new(clock)), broken: broken.clone() };
+    let stage = Stage::built(server(), Settings::default(), |builder| {
+        builder.store(Arc::new(store)).hold_max(Duration::from_secs(60))
+    });
+    let session = Session::begin(&stage);
+    let mut working = session.call("lenient");
+    let mut resumed = session.at(&stage).resume(&working.last_id());
+    assert!(!resumed.ended);
+    broken.store(true, Ordering::Relaxed);
+    pass(&stage, Duration::from_secs(1), || {
+        resumed.poll();
+    });
+    assert!(resumed.ended);
+    broken.store(false, Ordering::Relaxed);
+    session.answer(&working.ask_id(), accept("Ada"));
+    pass(&stage, Duration::from_secs(2), || {
+        working.poll();
+    });
+    assert!(working.ended);
+    let again = session.resume(&resumed.last_id());
+    assert_eq!(again.answer().as_deref(), Some("Ada"), "{}\n{}", resumed.text, again.text);
+}
+
+#[test]
+fn a_call_that_asks_for_nothing_does_not_depend_on_the_store() {
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let clock =
+        edgemcp_testkit::ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
+    let store = Failing { store: MemoryStore::new(Arc::new(clock)), broken: broken.clone() };
+    let stage = Stage::built(server(), Settings::default(), |builder| {
+        builder.store(Arc::new(store)).hold_max(Duration::from_secs(100))
+    });
+    let session = Session::begin(&stage);
+    broken.store(true, Ordering::Relaxed);
+    let mut reading = session.call("wait");
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
+    assert_eq!(reading.answer().as_deref(), Some("waited"), "{}", reading.text);
+}
+
 /// A memory store whose events take their time while it is slow.
 struct Slow {
     store: MemoryStore,

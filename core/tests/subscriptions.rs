@@ -351,3 +351,15 @@ fn a_client_on_a_connection_hears_between_its_answers() {
     change(&stage, Change::Resource("data://b".into()));
     assert_eq!(next(), None);
 }
+
+#[test]
+fn a_stream_that_is_taken_up_begins_where_its_client_was() {
+    let stage = holding(Duration::from_secs(60));
+    let session = Session::begin(&stage);
+    let last = stream(&session, None).last_id();
+    stage.clock.advance(Duration::from_secs(10));
+    change(&stage, Change::Tools);
+    stage.clock.advance(Duration::from_secs(10));
+    let resumed = stream(&session, Some(&last));
+    assert!(resumed.text.starts_with(&format!("id: {last}\n")), "{}", resumed.text);
+}

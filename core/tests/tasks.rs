@@ -459,3 +459,24 @@ fn a_task_is_run_for_whom_it_was_asked_for_and_each_step_once() {
     assert_eq!(done.json["result"]["result"]["content"][0]["text"], r#"1 Ada Some("ada")"#);
     assert_eq!(steps.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn a_task_stays_done_for_as_long_as_it_is_kept() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let count = Tool::new("count", "Count.", move |_, _: NoArguments| {
+        let runs = Arc::clone(&counted);
+        async move { runs.fetch_add(1, Ordering::Relaxed) + 1 }
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let day = Duration::from_secs(24 * 3600);
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(count).tasks(Tasks::new().ttl(day)));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "count"));
+    behind.poll();
+    stage.clock.advance(Duration::from_secs(2 * 3600));
+    let done = get(&stage, &id);
+    behind.poll();
+    assert_eq!((done["status"].as_str(), runs.load(Ordering::Relaxed)), (Some("completed"), 1));
+}

@@ -70,6 +70,8 @@ impl Watched {
             match self.look().await {
                 Ok(Some(happened)) => return happened,
                 Ok(None) => failures = 0,
+                // Nothing but a cancellation could be missed.
+                Err(_) if self.kept.is_none() => {}
                 Err(error) if error.is_retryable() && failures < FAILURES_MAX => failures += 1,
                 Err(error) => return Outside::Failed(error),
             }
