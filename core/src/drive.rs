@@ -74,9 +74,9 @@ impl Driver<'_> {
         // Whatever ends this, the handler's clones of the context learn of it.
         let _gone = Gone(line);
         let mut outside = self.watch();
-        let mut message_kept = None;
+        let (mut message_kept, mut message_due) = (None, None);
         loop {
-            match turn(line, &mut work, &mut outside).await {
+            match turn(line, &mut work, &mut outside, &mut message_due).await {
                 Turn::Done(result) => {
                     if line.is_wanted(Want::Keep) {
                         self.keep().await?;
@@ -116,7 +116,7 @@ impl Driver<'_> {
                     true => return task::create(cx).await.map(Ended::Result),
                     false => line.satisfy(Want::Task),
                 },
-                Turn::Wants(Want::Message) => self.keep_message(&mut message_kept).await?,
+                Turn::Wants(Want::Message) => message_due = self.keep_message(&mut message_kept).await?,
                 Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
                 Turn::Wants(Want::Keep) => {
                     self.keep().await?;
@@ -201,17 +201,21 @@ impl Driver<'_> {
         Ok(false)
     }
 
-    /// Keeps what a task says of how far it is, unless it was kept just now.
-    async fn keep_message(&self, kept_at: &mut Option<Timestamp>) -> Result<(), Error> {
+    /// Keeps what a task says of how far it is. Where something was kept just now, returns when to do so.
+    async fn keep_message(
+        &self,
+        kept_at: &mut Option<Timestamp>,
+    ) -> Result<Option<BoxFuture<'static, ()>>, Error> {
         let now = self.cx.now();
-        if kept_at.is_some_and(|before| now.since(before) < MESSAGE_AT_MOST_EVERY) {
-            return Ok(());
+        let early = kept_at.map(|before| MESSAGE_AT_MOST_EVERY.saturating_sub(now.since(before)));
+        if let Some(wait) = early.filter(|wait| !wait.is_zero()) {
+            return Ok(Some(self.cx.platform().sleep(wait)));
         }
         if let (Some(kept), Some(message)) = (self.cx.0.kept.get(), self.cx.line().message()) {
             kept.put_message(&message, now).await?;
             *kept_at = Some(now);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Sends the client what it was not asked yet, and keeps it.
@@ -361,7 +365,12 @@ enum Turn {
 }
 
 /// Runs the handler until it is done, stands still for something that its driver has to see to, or something happens.
-async fn turn(line: &Line, work: &mut Work<'_>, outside: &mut Option<BoxFuture<'static, Outside>>) -> Turn {
+async fn turn(
+    line: &Line,
+    work: &mut Work<'_>,
+    outside: &mut Option<BoxFuture<'static, Outside>>,
+    message_due: &mut Option<BoxFuture<'static, ()>>,
+) -> Turn {
     poll_fn(|task| {
         if line.is_cancelled() {
             return Poll::Ready(Turn::Cancelled);
@@ -372,6 +381,10 @@ async fn turn(line: &Line, work: &mut Work<'_>, outside: &mut Option<BoxFuture<'
         }
         if let Some(want) = line.take_want() {
             return Poll::Ready(Turn::Wants(want));
+        }
+        if message_due.as_mut().is_some_and(|due| due.as_mut().poll(task).is_ready()) {
+            *message_due = None;
+            return Poll::Ready(Turn::Wants(Want::Message));
         }
         match outside {
             Some(happens) => happens.as_mut().poll(task).map(|happened| {

@@ -480,3 +480,78 @@ fn a_task_stays_done_for_as_long_as_it_is_kept() {
     behind.poll();
     assert_eq!((done["status"].as_str(), runs.load(Ordering::Relaxed)), (Some("completed"), 1));
 }
+
+#[test]
+fn a_step_of_a_task_is_kept_as_long_as_the_task() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&steps);
+    let buy = Tool::new("buy", "Buy.", move |cx: Context, _: NoArguments| {
+        let steps = Arc::clone(&counted);
+        async move {
+            let count = || async { Ok::<_, ToolError>(steps.fetch_add(1, Ordering::Relaxed) + 1) };
+            let number: usize = cx.step("count", count).await?;
+            let Name { name } = cx.elicit("What is your name?").key("name").await?;
+            Ok::<_, ToolError>(format!("{number} {name}"))
+        }
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(buy));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "buy"));
+    pass(&stage, Duration::from_secs(15), || behind.poll());
+    stage.clock.advance(Duration::from_secs(30 * 60));
+    let responses = json!({"inputResponses": {"name": {"action": "accept", "content": {"name": "Ada"}}}});
+    about(&stage, "tasks/update", &id, responses);
+    behind.poll();
+    assert_eq!(get(&stage, &id)["result"]["content"][0]["text"], "1 Ada");
+    assert_eq!(steps.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn the_last_that_a_task_says_of_itself_is_what_its_client_reads() {
+    let said = Tool::new("said", "Say two things.", |cx: Context, _: NoArguments| async move {
+        cx.progress(Progress::new(1.0).message("first"));
+        cx.platform().sleep(Duration::from_millis(300)).await;
+        cx.progress(Progress::new(2.0).message("second"));
+        cx.platform().sleep(Duration::from_secs(60)).await;
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(said));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "said"));
+    behind.poll();
+    assert_eq!(get(&stage, &id)["statusMessage"], "first");
+    pass(&stage, Duration::from_secs(3), || behind.poll());
+    assert_eq!(get(&stage, &id)["statusMessage"], "second");
+}
+
+#[test]
+fn a_call_that_went_on_as_a_task_is_another_the_next_time() {
+    let charges = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&charges);
+    let buy = Tool::new("buy", "Buy.", move |cx: Context, _: NoArguments| {
+        let charges = Arc::clone(&counted);
+        async move {
+            let charge = || async { Ok::<_, ToolError>(charges.fetch_add(1, Ordering::Relaxed) + 1) };
+            let number: usize = cx.step("charge", charge).await?;
+            cx.become_task().await;
+            Ok::<_, ToolError>(number)
+        }
+    })
+    .task(TaskSupport::ByHandler);
+    let behind = Behind::default();
+    let tokens = StaticTokens::new().token("ada", Principal::new("ada"));
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(buy).verifier(tokens));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    for number in 1..=2 {
+        let params = json!({"name": "buy", "_meta": takes_tasks()});
+        let id = created(&stage.modern_as(Some("ada"), "tools/call", params));
+        behind.poll();
+        let params = json!({"taskId": id, "_meta": takes_tasks()});
+        let done = stage.modern_as(Some("ada"), "tasks/get", params);
+        let text = &done.json["result"]["result"]["content"][0]["text"];
+        assert_eq!(*text, number.to_string(), "{done:?}");
+    }
+}
