@@ -229,8 +229,11 @@ pub(crate) async fn subscribe(exchange: &Exchange, uri: &str) -> Result<(), Erro
     };
     let (store, left) = (exchange.platform.strong_store(), session.left(&exchange.platform));
     let key = session.key(&subscription(uri))?;
-    let held = store.list(key.partition(), Some("uri."), SUBSCRIPTIONS_MAX.min(LIST_PAGE_MAX)).await?;
-    if held.entries.len() >= SUBSCRIPTIONS_MAX.min(LIST_PAGE_MAX) {
+    let max = SUBSCRIPTIONS_MAX.min(LIST_PAGE_MAX);
+    let held = store.list(key.partition(), Some("uri."), max).await?;
+    // A session keeps other things too, and to subscribe again adds nothing.
+    let is_another = |item: &str| item.starts_with("uri.") && item != key.item();
+    if held.entries.iter().filter(|(item, _)| is_another(item)).count() >= max {
         return Err(too_many());
     }
     Ok(store.put(&key, uri.to_owned().into(), Some(left)).await?)

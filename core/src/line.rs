@@ -117,6 +117,14 @@ impl State {
         self.wake_driver();
     }
 
+    /// Has a part of the handler woken by what the driver does.
+    fn wait(&mut self, cx: &Context<'_>) {
+        // A handler may look again and again before anything happens.
+        if !self.handlers.iter().any(|known| known.will_wake(cx.waker())) {
+            self.handlers.push(cx.waker().clone());
+        }
+    }
+
     fn wake_driver(&mut self) {
         if let Some(driver) = self.driver.take() {
             driver.wake();
@@ -357,7 +365,7 @@ impl Line {
         if state.cancelled {
             return Poll::Ready(());
         }
-        state.handlers.push(cx.waker().clone());
+        state.wait(cx);
         Poll::Pending
     }
 
@@ -386,7 +394,7 @@ impl Line {
         if state.done.contains(&want) {
             return Poll::Ready(());
         }
-        state.handlers.push(cx.waker().clone());
+        state.wait(cx);
         state.want(want);
         Poll::Pending
     }

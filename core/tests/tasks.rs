@@ -23,7 +23,7 @@ use common::{
     live::{Behind, pass},
 };
 use edgemcp::{
-    Progress, ProtocolVersion, Server, TaskSupport, Tasks,
+    Progress, ProtocolVersion, RequestState, Server, TaskSupport, Tasks,
     auth::{Principal, StaticTokens},
     future::BoxFuture,
     platform::{Delegate, DelegateError},
@@ -509,6 +509,39 @@ fn a_step_of_a_task_is_kept_as_long_as_the_task() {
 }
 
 #[test]
+fn a_task_does_not_need_the_state_again_that_its_call_came_with() {
+    let later = || {
+        Server::new("tasks", "1").request_state(RequestState::new().single_use()).tool(
+            Tool::new("later", "Ask, go on as a task, ask.", |cx: Context, _: NoArguments| async move {
+                let Name { name } = cx.elicit("What is your name?").key("name").await?;
+                cx.become_task().await;
+                let Sure { sure } = cx.elicit("Are you sure?").key("sure").await?;
+                Ok::<_, ToolError>(format!("{name} {sure}"))
+            })
+            .task(TaskSupport::ByHandler),
+        )
+    };
+    let behind = Behind::default();
+    let mut stage = Stage::new(later());
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let first = call(&stage, "later");
+    let again = json!({
+        "name": "later",
+        "_meta": takes_tasks(),
+        "requestState": first.json["result"]["requestState"],
+        "inputResponses": {"name": {"action": "accept", "content": {"name": "Ada"}}},
+    });
+    let id = created(&stage.modern("tools/call", again));
+    behind.poll();
+    let asking = get(&stage, &id);
+    assert_eq!(asking["status"], "input_required", "{asking}");
+    let responses = json!({"inputResponses": {"sure": {"action": "accept", "content": {"sure": true}}}});
+    about(&stage, "tasks/update", &id, responses);
+    pass(&stage, Duration::from_secs(2), || behind.poll());
+    assert_eq!(get(&stage, &id)["result"]["content"][0]["text"], "Ada true");
+}
+
+#[test]
 fn the_last_that_a_task_says_of_itself_is_what_its_client_reads() {
     let said = Tool::new("said", "Say two things.", |cx: Context, _: NoArguments| async move {
         cx.progress(Progress::new(1.0).message("first"));
@@ -525,6 +558,19 @@ fn the_last_that_a_task_says_of_itself_is_what_its_client_reads() {
     assert_eq!(get(&stage, &id)["statusMessage"], "first");
     pass(&stage, Duration::from_secs(3), || behind.poll());
     assert_eq!(get(&stage, &id)["statusMessage"], "second");
+}
+
+#[test]
+fn only_a_call_of_a_tool_becomes_a_task() {
+    let server = server().prompt(Prompt::new("ask", "Ask.", |cx: Context, _: NoArguments| async move {
+        cx.become_task().await;
+        "asked"
+    }));
+    let behind = Behind::default();
+    let mut stage = Stage::new(server);
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let answer = stage.modern("prompts/get", json!({"name": "ask", "_meta": takes_tasks()}));
+    assert_eq!(answer.json["result"]["resultType"], "complete", "{answer:?}");
 }
 
 #[test]

@@ -153,9 +153,11 @@ impl Kept {
             self.put(&step_item(name), call::write(&call::StepRecord { name: name.into(), result })).await?;
         }
         for (number, (asked, answer)) in so_far.asks.iter().enumerate() {
-            let (method, params) = &asked.request;
+            // What is answered is not put to anybody again, so it does not matter how it was asked.
+            let (method, params) =
+                asked.request.as_ref().map_or(("", RawValue::NULL), |(method, params)| (*method, params));
             let (key, digest) = (asked.key.as_str().into(), asked.digest.as_str().into());
-            self.put_ask(number, &AskRecord { key, digest, method: (*method).into(), params }).await?;
+            self.put_ask(number, &AskRecord { key, digest, method: method.into(), params }).await?;
             self.put(&answer_item(number), call::write_answer(answer)).await?;
         }
         self.put("call", record.write()).await
