@@ -297,10 +297,7 @@ pub(crate) async fn stream(
         Some(_) if store.capabilities().watch => Some(store.watch(&partition).await?),
         _ => None,
     };
-    line.resumes_as(match session.version >= ProtocolVersion::V2025_11_25 {
-        true => Resumes::Primed,
-        false => Resumes::ByEvents,
-    });
+    line.resumes_as(Resumes::of(session.version));
     if watch.is_none() {
         line.retry_after(COME_BY_EVERY);
     }

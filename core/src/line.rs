@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::{
     journal::{Answer, Journal},
     model::{LoggingLevel, Progress},
+    version::ProtocolVersion,
     wire::notify,
 };
 
@@ -56,6 +57,16 @@ pub(crate) enum Resumes {
     ByEvents,
     /// From the start on, by the id of an event that says nothing else (2025-11-25).
     Primed,
+}
+
+impl Resumes {
+    /// How a client of this revision comes back to a stream that it can come back to.
+    pub(crate) fn of(version: ProtocolVersion) -> Self {
+        match version >= ProtocolVersion::V2025_11_25 {
+            true => Self::Primed,
+            false => Self::ByEvents,
+        }
+    }
 }
 
 /// What a handler stands still for, beside its own work.

@@ -1007,6 +1007,15 @@ fn a_stream_that_is_taken_up_begins_where_its_client_was() {
 }
 
 #[test]
+fn a_client_whose_revision_has_no_priming_is_sent_none() {
+    let (stage, _behind) = stage();
+    let session = Session::of(&stage, ProtocolVersion::V2025_06_18, &capabilities(), None);
+    let reading = session.call("greet");
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!((resumed.text.as_str(), resumed.ended), ("", false));
+}
+
+#[test]
 fn a_store_that_fails_while_a_stream_is_taken_up_loses_nothing_of_it() {
     let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let clock =

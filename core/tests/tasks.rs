@@ -461,6 +461,33 @@ fn a_task_is_run_for_whom_it_was_asked_for_and_each_step_once() {
 }
 
 #[test]
+fn a_worker_lets_a_task_wait_for_its_client() {
+    let delegate = Arc::new(Queue::default());
+    let stage = Stage::built(server(), Settings::default(), |builder| builder.delegate(delegate));
+    let id = created(&call(&stage, "delete"));
+    let run = || {
+        let mut running = std::pin::pin!(stage.service.run_tasks(&stage.platform));
+        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+        for _ in 0..200 {
+            if let std::task::Poll::Ready(count) = running.as_mut().poll(&mut task) {
+                return count.unwrap();
+            }
+            stage.clock.advance(Duration::from_millis(100));
+        }
+        panic!("it is not run to where it waits");
+    };
+    assert_eq!(run(), 1);
+    assert_eq!(get(&stage, &id)["status"], "input_required");
+    assert_eq!(run(), 0, "there is nothing to do until it is answered");
+    let responses = json!({"inputResponses": {
+        "file": {"action": "accept", "content": {"name": "notes"}}, "sure": {"action": "decline"},
+    }});
+    about(&stage, "tasks/update", &id, responses);
+    assert_eq!(run(), 1);
+    assert_eq!(get(&stage, &id)["status"], "completed");
+}
+
+#[test]
 fn a_task_stays_done_for_as_long_as_it_is_kept() {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);

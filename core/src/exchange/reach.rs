@@ -46,9 +46,8 @@ impl Exchange {
             self.line.set_hears(Hears { progress_token, log });
         }
         if era == Era::Legacy && self.peer.is_none() {
-            self.line.outlives(match (reach, version >= ProtocolVersion::V2025_11_25) {
-                (Reach::Store, true) => Resumes::Primed,
-                (Reach::Store, false) => Resumes::ByEvents,
+            self.line.outlives(match reach {
+                Reach::Store => Resumes::of(version),
                 _ => Resumes::No,
             });
         }
