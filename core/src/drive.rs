@@ -118,7 +118,7 @@ impl Driver<'_> {
                 },
                 Turn::Wants(Want::Message) => message_due = self.keep_message(&mut message_kept).await?,
                 Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
-                Turn::Wants(Want::Keep) => {
+                Turn::Wants(Want::Keep) | Turn::Outside(Outside::Wanted) => {
                     self.keep().await?;
                     outside = self.watch();
                 }
@@ -272,8 +272,8 @@ impl Driver<'_> {
             false => self.waits_until(),
         };
         let kept = inner.kept.get().map(Arc::clone).zip(self.owner.clone());
-        let watched =
-            Watched { platform: platform.clone(), kept, open, is_task: inner.is_task, cancelled, until };
+        let (platform, line) = (platform.clone(), Arc::clone(&inner.line));
+        let watched = Watched { platform, line, kept, open, is_task: inner.is_task, cancelled, until };
         Some(Box::pin(watched.happens()))
     }
 

@@ -935,6 +935,34 @@ fn an_instance_that_stood_still_for_too_long_adds_nothing_to_a_call() {
 }
 
 #[test]
+fn a_client_that_comes_back_before_it_is_missed_gets_its_answer_once_it_is_there() {
+    let (server, runs) = counting(|cx| async move {
+        cx.progress(1.0);
+        cx.platform().sleep(Duration::from_secs(10)).await;
+        Ok("worked".to_owned())
+    });
+    let (stage, _behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("count");
+    let last = reading.poll().last_id();
+    // Its connection is broken, and only the client knows.
+    let other = stage.beside(server());
+    let mut resumed = session.at(&other).resume(&last);
+    pass(&stage, Duration::from_secs(12), || {
+        reading.poll();
+        resumed.poll();
+    });
+    assert_eq!(resumed.answer().as_deref(), Some("worked"));
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    // A call that nobody works on is none after a while.
+    let mut gone = session.resume(&format!("{}.0", "0".repeat(32)));
+    pass(&stage, Duration::from_secs(4), || {
+        gone.poll();
+    });
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+}
+
+#[test]
 fn an_answer_that_is_there_as_its_client_goes_is_kept_for_it() {
     let ready = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let (server, runs) = {

@@ -9,6 +9,7 @@
 //! | `event.0000000000` | a message of the stream that must not be lost, by its place in it |
 //! | `closed` | the handler has closed its stream |
 //! | `done` | what the call came to; that it was put among the events is all it says for one that has a stream |
+//! | `wanted` | the client has come back, though the call is not kept: whoever works on it is to keep it |
 //! | `updated` | when a task came further, in milliseconds |
 //! | `message` | what a task says of how far it is |
 //! | `lease` | the instance that works on it, for a while |
@@ -317,6 +318,16 @@ impl Kept {
     /// Whether somebody works on it.
     pub(crate) async fn is_held(&self) -> Result<bool, StoreError> {
         Ok(self.get("lease").await?.is_some())
+    }
+
+    /// Notes that the client has come back to a call that is not kept.
+    pub(crate) async fn want(&self) -> Result<(), StoreError> {
+        self.store.put(&self.wanted_key()?, "1".into(), Some(LEASE)).await
+    }
+
+    /// Where it is noted that the client has come back.
+    pub(crate) fn wanted_key(&self) -> Result<Key, KeyError> {
+        self.partition.item("wanted")
     }
 
     /// Where it is kept what it came to.

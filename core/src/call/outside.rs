@@ -7,10 +7,11 @@ use futures_util::{
     future::{Either, select},
 };
 
-use super::Kept;
+use super::{Kept, LEASE};
 use crate::{
     future::BoxStream,
     journal::Answer,
+    line::Line,
     platform::{Platform, Timestamp},
     store::{Consistency, Key, StoreError},
 };
@@ -28,6 +29,8 @@ pub(crate) enum Outside {
     Answered(Vec<(usize, Answer)>),
     /// The client does not want an answer any more.
     Cancelled,
+    /// The client has come back elsewhere, so the call is to be kept.
+    Wanted,
     /// Somebody else works on the call.
     Lost,
     /// It has been waited long enough.
@@ -39,6 +42,8 @@ pub(crate) enum Outside {
 /// What is looked at.
 pub(crate) struct Watched {
     pub(crate) platform: Platform,
+    /// The line of the call, which has its id once the client knows it.
+    pub(crate) line: Arc<Line>,
     /// The call and who works on it, once it is kept.
     pub(crate) kept: Option<(Arc<Kept>, String)>,
     /// The asks that wait for an answer, by their numbers.
@@ -103,6 +108,12 @@ impl Watched {
             }
             if kept.is_lease_due() && !kept.go_on(owner).await? {
                 return Ok(Some(Outside::Lost));
+            }
+        } else if let Some(call) = self.line.call() {
+            // A client may know that its connection is broken before anybody here does.
+            let wanted = Kept::new(&self.platform, &call, LEASE)?.wanted_key()?;
+            if self.platform.strong_store().get(&wanted, Consistency::Strong).await?.is_some() {
+                return Ok(Some(Outside::Wanted));
             }
         }
         if let Some(key) = &self.cancelled

@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     exchange::{Exchange, Reply, Taken, request_id},
     journal::Answer,
+    platform::Platform,
     seal::random_id,
     session::Session,
     store::{Consistency, StoreError},
@@ -24,6 +25,9 @@ use crate::{
 
 /// How long to wait for another instance that works on the call, before looking again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long to wait for whoever works on a call to keep it.
+const WANTED_FOR: Duration = Duration::from_secs(3);
 
 /// Keeps the answer that a client posted to the request with `id`. An answer that nobody waits for is dropped.
 ///
@@ -86,7 +90,10 @@ pub(crate) async fn take_up(
 ) -> Result<Reply, Error> {
     let line = &exchange.line;
     let kept = Kept::new(&exchange.platform, call, CALL_TTL)?;
-    let record = kept.record().await?;
+    let record = match kept.record().await? {
+        None => wanted(&exchange.platform, &kept).await?,
+        record => record,
+    };
     if !record.is_some_and(|record| belongs(&record, session, exchange.principal.as_deref())) {
         return Err(Error::invalid_request(
             "no call of this session has this `Last-Event-ID`, or it was given up; call again",
@@ -99,6 +106,24 @@ pub(crate) async fn take_up(
         exchange.log_failure("a call", &error);
         Reply::accepted()
     }))
+}
+
+/// The call, kept by whoever works on it: a client may come back before it is seen that its connection is broken.
+async fn wanted(platform: &Platform, kept: &Kept) -> Result<Option<Record>, StoreError> {
+    let store = platform.strong_store().capabilities();
+    // A call is kept nowhere else, and what leaves in one piece cannot break off.
+    if !store.atomic || !store.consistent || platform.hold_max().is_none() {
+        return Ok(None);
+    }
+    kept.want().await?;
+    let until = platform.now().after(WANTED_FOR);
+    while platform.now() < until {
+        platform.sleep(LOOK_EVERY).await;
+        if let Some(record) = kept.record().await? {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
 }
 
 /// Sends what the call in the store has after the event at `after`, and goes on with it.
