@@ -37,7 +37,7 @@ use crate::{
     },
 };
 
-/// How long a call is kept after the last thing that happened to it.
+/// How long a call is kept.
 pub(crate) const CALL_TTL: Duration = Duration::from_secs(3600);
 
 /// How long an instance works on a call before it must say again that it still does.
