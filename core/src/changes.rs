@@ -229,8 +229,11 @@ pub(crate) async fn subscribe(exchange: &Exchange, uri: &str) -> Result<(), Erro
     };
     let (store, left) = (exchange.platform.strong_store(), session.left(&exchange.platform));
     let key = session.key(&subscription(uri))?;
-    let held = store.list(key.partition(), Some("uri."), SUBSCRIPTIONS_MAX.min(LIST_PAGE_MAX)).await?;
-    if held.entries.len() >= SUBSCRIPTIONS_MAX.min(LIST_PAGE_MAX) {
+    let max = SUBSCRIPTIONS_MAX.min(LIST_PAGE_MAX);
+    let held = store.list(key.partition(), Some("uri."), max).await?;
+    // A session keeps other things too, and to subscribe again adds nothing.
+    let is_another = |item: &str| item.starts_with("uri.") && item != key.item();
+    if held.entries.iter().filter(|(item, _)| is_another(item)).count() >= max {
         return Err(too_many());
     }
     Ok(store.put(&key, uri.to_owned().into(), Some(left)).await?)
@@ -290,32 +293,44 @@ pub(crate) async fn stream(
     let (tables, platform, line) = (&exchange.tables, &exchange.platform, &exchange.line);
     let store = platform.strong_store();
     let partition = partition(tables)?;
-    let mut watch = match platform.hold_max() {
+    let watch = match platform.hold_max() {
         Some(_) if store.capabilities().watch => Some(store.watch(&partition).await?),
         _ => None,
     };
-    line.resumes_as(match session.version >= ProtocolVersion::V2025_11_25 {
-        true => Resumes::Primed,
-        false => Resumes::ByEvents,
-    });
+    line.resumes_as(Resumes::of(session.version));
     if watch.is_none() {
         line.retry_after(COME_BY_EVERY);
     }
-    line.resumes_at(STREAM, second(platform.now()));
+    line.resumes_at(STREAM, since.unwrap_or(second(platform.now())));
     line.open();
+    if let Err(error) = tell_all(&exchange, session, &partition, since, watch).await {
+        // In the stream an error would take the place of what its client comes back for.
+        exchange.log_failure("the stream of changes", &error);
+    }
+    Ok(Reply::accepted())
+}
+
+/// Tells the session what was noted from the second `since` on, and what is noted while the platform holds its stream.
+async fn tell_all(
+    exchange: &Exchange,
+    session: &Session,
+    partition: &Partition,
+    since: Option<u32>,
+    watch: Option<BoxStream<'static, String>>,
+) -> Result<(), Error> {
+    let platform = &exchange.platform;
     if let Some(since) = since {
-        let noted = noted_since(&**store, &partition, since).await?;
-        for item in noted {
-            tell(&exchange, session, &item).await?;
+        for item in noted_since(&**platform.strong_store(), partition, since).await? {
+            tell(exchange, session, &item).await?;
         }
     }
-    let Some(watch) = &mut watch else { return Ok(Reply::accepted()) };
+    let Some(mut watch) = watch else { return Ok(()) };
     let hold = platform.hold_max().unwrap_or_default().min(LISTEN_MAX);
     let mut time_up = pin!(platform.sleep(hold));
     loop {
         match select(watch.next(), time_up.as_mut()).await {
-            Either::Left((Some(item), _)) => tell(&exchange, session, &item).await?,
-            Either::Left((None, _)) | Either::Right(((), _)) => return Ok(Reply::accepted()),
+            Either::Left((Some(item), _)) => tell(exchange, session, &item).await?,
+            Either::Left((None, _)) | Either::Right(((), _)) => return Ok(()),
         }
     }
 }

@@ -74,10 +74,16 @@ impl Driver<'_> {
         // Whatever ends this, the handler's clones of the context learn of it.
         let _gone = Gone(line);
         let mut outside = self.watch();
-        let mut message_kept = None;
+        let (mut message_kept, mut message_due) = (None, None);
         loop {
-            match turn(line, &mut work, &mut outside).await {
+            match turn(line, &mut work, &mut outside, &mut message_due).await {
                 Turn::Done(result) => {
+                    if line.is_wanted(Want::Keep) {
+                        self.keep().await?;
+                    }
+                    if self.is_overtaken().await {
+                        return Ok(Ended::Parked);
+                    }
                     if line.has_unjudged() {
                         line.judge(self.log_level().await);
                     }
@@ -104,14 +110,18 @@ impl Driver<'_> {
                     if !self.close_stream().await? {
                         return Ok(Ended::Parked);
                     }
+                    outside = self.watch();
                 }
                 Turn::Wants(Want::Task) => match cx.can_become_task() {
                     true => return task::create(cx).await.map(Ended::Result),
                     false => line.satisfy(Want::Task),
                 },
-                Turn::Wants(Want::Message) => self.keep_message(&mut message_kept).await?,
+                Turn::Wants(Want::Message) => message_due = self.keep_message(&mut message_kept).await?,
                 Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
-                Turn::Wants(Want::Keep) => drop(self.keep().await?),
+                Turn::Wants(Want::Keep) | Turn::Outside(Outside::Wanted) => {
+                    self.keep().await?;
+                    outside = self.watch();
+                }
                 Turn::Outside(Outside::Answered(answers)) => {
                     line.journal(|journal| {
                         for (index, answer) in answers {
@@ -167,6 +177,14 @@ impl Driver<'_> {
         Ok(Arc::clone(inner.kept.get_or_init(|| kept)))
     }
 
+    /// Whether somebody else has taken the call, as where this instance stood still for too long.
+    async fn is_overtaken(&self) -> bool {
+        match (self.cx.0.kept.get(), &self.owner) {
+            (Some(kept), Some(owner)) if kept.is_lease_due() => matches!(kept.go_on(owner).await, Ok(false)),
+            _ => false,
+        }
+    }
+
     /// Whether somebody comes for the answer later, so that nobody has to wait for it here.
     fn comes_back(&self) -> bool {
         self.cx.0.is_task || self.cx.line().resumes() == Resumes::Primed
@@ -183,17 +201,21 @@ impl Driver<'_> {
         Ok(false)
     }
 
-    /// Keeps what a task says of how far it is, unless it was kept just now.
-    async fn keep_message(&self, kept_at: &mut Option<Timestamp>) -> Result<(), Error> {
+    /// Keeps what a task says of how far it is. Where something was kept just now, returns when to do so.
+    async fn keep_message(
+        &self,
+        kept_at: &mut Option<Timestamp>,
+    ) -> Result<Option<BoxFuture<'static, ()>>, Error> {
         let now = self.cx.now();
-        if kept_at.is_some_and(|before| now.since(before) < MESSAGE_AT_MOST_EVERY) {
-            return Ok(());
+        let early = kept_at.map(|before| MESSAGE_AT_MOST_EVERY.saturating_sub(now.since(before)));
+        if let Some(wait) = early.filter(|wait| !wait.is_zero()) {
+            return Ok(Some(self.cx.platform().sleep(wait)));
         }
         if let (Some(kept), Some(message)) = (self.cx.0.kept.get(), self.cx.line().message()) {
             kept.put_message(&message, now).await?;
             *kept_at = Some(now);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Sends the client what it was not asked yet, and keeps it.
@@ -250,8 +272,8 @@ impl Driver<'_> {
             false => self.waits_until(),
         };
         let kept = inner.kept.get().map(Arc::clone).zip(self.owner.clone());
-        let watched =
-            Watched { platform: platform.clone(), kept, open, is_task: inner.is_task, cancelled, until };
+        let (platform, line) = (platform.clone(), Arc::clone(&inner.line));
+        let watched = Watched { platform, line, kept, open, is_task: inner.is_task, cancelled, until };
         Some(Box::pin(watched.happens()))
     }
 
@@ -269,8 +291,10 @@ impl Driver<'_> {
             // The client comes back, so nobody has to wait here for longer than the platform likes.
             Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default())),
             Resumes::ByEvents | Resumes::No => {
-                let deadline = platform.deadline()?;
-                let left = deadline.since(platform.now()).saturating_sub(GIVE_UP_BEFORE);
+                // For longer than it is kept, a call cannot be answered.
+                let left = platform.deadline().map_or(CALL_TTL, |end| {
+                    end.since(platform.now()).saturating_sub(GIVE_UP_BEFORE).min(CALL_TTL)
+                });
                 Some(platform.now().after(left))
             }
         }
@@ -341,7 +365,12 @@ enum Turn {
 }
 
 /// Runs the handler until it is done, stands still for something that its driver has to see to, or something happens.
-async fn turn(line: &Line, work: &mut Work<'_>, outside: &mut Option<BoxFuture<'static, Outside>>) -> Turn {
+async fn turn(
+    line: &Line,
+    work: &mut Work<'_>,
+    outside: &mut Option<BoxFuture<'static, Outside>>,
+    message_due: &mut Option<BoxFuture<'static, ()>>,
+) -> Turn {
     poll_fn(|task| {
         if line.is_cancelled() {
             return Poll::Ready(Turn::Cancelled);
@@ -352,6 +381,10 @@ async fn turn(line: &Line, work: &mut Work<'_>, outside: &mut Option<BoxFuture<'
         }
         if let Some(want) = line.take_want() {
             return Poll::Ready(Turn::Wants(want));
+        }
+        if message_due.as_mut().is_some_and(|due| due.as_mut().poll(task).is_ready()) {
+            *message_due = None;
+            return Poll::Ready(Turn::Wants(Want::Message));
         }
         match outside {
             Some(happens) => happens.as_mut().poll(task).map(|happened| {

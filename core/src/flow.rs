@@ -20,8 +20,8 @@ pub(crate) struct Flow {
 
 /// What comes next of a request.
 pub(crate) enum Event {
-    /// There is nothing to say yet, and the client is to see that somebody is there.
-    Opened,
+    /// There is nothing to say yet, and the client is to see that somebody is there: after this place in the stream.
+    Opened(u32),
     /// Something beside the answer, and its place in the stream.
     Said(u32, Vec<u8>),
     /// The stream is closed, and the work goes on.
@@ -44,8 +44,8 @@ impl Flow {
             self.work = None;
             self.reply = Some(reply);
         }
-        if self.line.take_opened() {
-            return Poll::Ready(Event::Opened);
+        if let Some(place) = self.line.take_opened() {
+            return Poll::Ready(Event::Opened(place));
         }
         match self.line.take_said() {
             Some((place, message)) => Poll::Ready(Event::Said(place, message)),

@@ -73,7 +73,8 @@ pub(crate) struct Recorded {
 pub(crate) struct RecordedAsk {
     pub(crate) key: String,
     pub(crate) digest: String,
-    pub(crate) request: (&'static str, Box<RawValue>),
+    /// `None` where the handler has not come to it in this run.
+    pub(crate) request: Option<(&'static str, Box<RawValue>)>,
 }
 
 /// Why an ask is not one of this run.
@@ -211,9 +212,8 @@ impl Journal {
     /// What was answered and done so far, to be kept.
     pub(crate) fn recorded(&self) -> Recorded {
         let answered = self.asks.iter().filter_map(|asked| {
-            let request = asked.request.clone()?;
-            let ask = RecordedAsk { key: asked.key.clone(), digest: asked.digest.clone(), request };
-            Some((ask, asked.answer.clone()?))
+            let (key, digest) = (asked.key.clone(), asked.digest.clone());
+            Some((RecordedAsk { key, digest, request: asked.request.clone() }, asked.answer.clone()?))
         });
         let steps = self.steps.iter().map(|step| (step.name.clone(), step.result.clone()));
         Recorded { asks: answered.collect(), steps: steps.collect() }

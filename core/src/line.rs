@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::{
     journal::{Answer, Journal},
     model::{LoggingLevel, Progress},
+    version::ProtocolVersion,
     wire::notify,
 };
 
@@ -58,6 +59,16 @@ pub(crate) enum Resumes {
     Primed,
 }
 
+impl Resumes {
+    /// How a client of this revision comes back to a stream that it can come back to.
+    pub(crate) fn of(version: ProtocolVersion) -> Self {
+        match version >= ProtocolVersion::V2025_11_25 {
+            true => Self::Primed,
+            false => Self::ByEvents,
+        }
+    }
+}
+
 /// What a handler stands still for, beside its own work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
@@ -95,8 +106,8 @@ struct State {
     cancelled: bool,
     /// The stream is closed, though the answer is not there.
     closed: bool,
-    /// The stream is to be opened, though there is nothing to say yet.
-    opened: bool,
+    /// The stream is to be opened after this place, though there is nothing to say yet.
+    opened: Option<u32>,
     resumes: Resumes,
     retry: Option<Duration>,
     /// The work goes on where the client is gone.
@@ -115,6 +126,14 @@ impl State {
             self.wants.push(want);
         }
         self.wake_driver();
+    }
+
+    /// Has a part of the handler woken by what the driver does.
+    fn wait(&mut self, cx: &Context<'_>) {
+        // A handler may look again and again before anything happens.
+        if !self.handlers.iter().any(|known| known.will_wake(cx.waker())) {
+            self.handlers.push(cx.waker().clone());
+        }
     }
 
     fn wake_driver(&mut self) {
@@ -264,7 +283,7 @@ impl Line {
     /// The client has gone; says whether the work goes on, and has the call kept if it can come back.
     pub(crate) fn is_left(&self) -> bool {
         let mut state = self.lock();
-        if state.cancelled || !state.outlives {
+        if !state.outlives {
             return false;
         }
         // Nobody listens any more, so what is said would only pile up.
@@ -279,12 +298,14 @@ impl Line {
     /// Opens the stream, though there is nothing to say yet.
     pub(crate) fn open(&self) {
         let mut state = self.lock();
-        state.opened = true;
+        // A client that has seen the beginning and nothing else has missed what is still to be sent.
+        let next = state.said.front().map(|said| said.place.saturating_sub(1));
+        state.opened = Some(next.unwrap_or(state.place));
         state.wake_driver();
     }
 
-    /// Whether the stream is to be opened.
-    pub(crate) fn take_opened(&self) -> bool {
+    /// The place after which the stream is to be opened.
+    pub(crate) fn take_opened(&self) -> Option<u32> {
         std::mem::take(&mut self.lock().opened)
     }
 
@@ -355,7 +376,7 @@ impl Line {
         if state.cancelled {
             return Poll::Ready(());
         }
-        state.handlers.push(cx.waker().clone());
+        state.wait(cx);
         Poll::Pending
     }
 
@@ -373,13 +394,18 @@ impl Line {
         (!state.wants.is_empty()).then(|| state.wants.remove(0))
     }
 
+    /// Whether the driver has yet to see to this.
+    pub(crate) fn is_wanted(&self, want: Want) -> bool {
+        self.lock().wants.contains(&want)
+    }
+
     /// The handler's own side of a want: ready once the driver has seen to it.
     pub(crate) fn poll_want(&self, want: Want, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.done.contains(&want) {
             return Poll::Ready(());
         }
-        state.handlers.push(cx.waker().clone());
+        state.wait(cx);
         state.want(want);
         Poll::Pending
     }

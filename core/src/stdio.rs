@@ -87,7 +87,7 @@ impl Stream for Lines {
         match std::task::ready!(flow.poll_next(cx)) {
             Event::Said(_, message) => Poll::Ready(Some(message.into())),
             // A connection has one stream, which stays.
-            Event::Opened | Event::Closed => self.poll_next(cx),
+            Event::Opened(_) | Event::Closed => self.poll_next(cx),
             Event::Done(reply) => {
                 self.0 = None;
                 Poll::Ready(reply.body.map(Bytes::from))

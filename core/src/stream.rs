@@ -111,6 +111,7 @@ impl Streamed {
         if let (Some(call), Resumes::Primed) = (&call, resumes) {
             let before = match &first {
                 Some(Event::Said(place, _)) => place.saturating_sub(1),
+                Some(Event::Opened(place)) => *place,
                 _ => line.place(),
             };
             ready = sse::priming(&event_id(call, before), line.retry().unwrap_or(RETRY_AFTER));
@@ -124,7 +125,7 @@ impl Streamed {
 
     fn add(&mut self, event: Event) {
         match event {
-            Event::Opened => {}
+            Event::Opened(_) => {}
             Event::Said(place, message) => {
                 let id = self.call.as_deref().map(|call| event_id(call, place));
                 self.ready.extend(sse::event(id.as_deref(), &message));

@@ -181,6 +181,11 @@ pub(crate) async fn run_all(exchange: &Exchange) -> Result<usize, Error> {
     loop {
         let page = store.list(&partition, after.as_deref(), LIST_PAGE_MAX).await?;
         for (id, _) in page.entries {
+            let kept = Kept::new(&exchange.platform, &id, exchange.tables.tasks.ttl)?;
+            // Whoever answers what it asks has it gone on with.
+            if kept.find().await?.is_none_or(|found| found.open().next().is_some()) {
+                continue;
+            }
             // Each on a line of its own: what ends one must not end the next.
             if call::run(&exchange.again(), &id).await?.is_here() {
                 count += 1;

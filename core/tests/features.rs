@@ -380,3 +380,27 @@ fn a_page_that_no_host_could_read_is_found_when_the_server_is_built() {
         assert!(error.to_string().contains(says), "{error}");
     }
 }
+
+#[test]
+fn a_completion_cannot_wait_for_its_client() {
+    let server = Server::new("trips", "1")
+        .prompt(Prompt::new("trip", "Plan a trip.", |_, Trip { city, .. }| async move { city }))
+        .completion(Completion::prompt("trip", "city", |cx: Context, _: City| async move {
+            cx.close_stream().await;
+            vec![match cx.elicit::<bool>("Sure?").await {
+                Ok(sure) => sure.to_string(),
+                Err(why) => why.to_string(),
+            }]
+        }));
+    let stage = Stage::new(server);
+    let mut params = complete(prompt("trip"), "city", "x", Value::Null);
+    params["_meta"] = json!({"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}});
+    let (body, headers) = common::modern("completion/complete", params);
+    let mut request = http::Request::post("/mcp").header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let reading = common::live::Reading::of(&stage, request.body(body.to_string().into()).unwrap());
+    assert!(reading.response.is_some(), "it hangs");
+    assert!(reading.text.contains("nobody is asked while"), "{}", reading.text);
+}

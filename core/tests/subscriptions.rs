@@ -351,3 +351,57 @@ fn a_client_on_a_connection_hears_between_its_answers() {
     change(&stage, Change::Resource("data://b".into()));
     assert_eq!(next(), None);
 }
+
+#[test]
+fn what_a_session_keeps_is_no_subscription() {
+    let server = server().tool(Tool::new("keep", "Keep.", |cx: Context, _: NoArguments| async move {
+        let session = cx.session()?;
+        for number in 0..edgemcp::limits::SUBSCRIPTIONS_MAX {
+            session.set(&format!("value {number}"), &number).await?;
+        }
+        Ok::<_, ToolError>(())
+    }));
+    let stage =
+        Stage::built(server, Settings::default(), |builder| builder.hold_max(Duration::from_secs(60)));
+    let session = Session::begin(&stage);
+    session.post(&common::live::call("keep"));
+    let answer = subscribe(&session, "resources/subscribe", "data://a");
+    assert_eq!(answer.json["result"], json!({}), "{answer:?}");
+}
+
+#[test]
+fn a_stream_that_is_taken_up_begins_where_its_client_was() {
+    let stage = holding(Duration::from_secs(60));
+    let session = Session::begin(&stage);
+    let last = stream(&session, None).last_id();
+    stage.clock.advance(Duration::from_secs(10));
+    change(&stage, Change::Tools);
+    stage.clock.advance(Duration::from_secs(10));
+    let resumed = stream(&session, Some(&last));
+    assert!(resumed.text.starts_with(&format!("id: {last}\n")), "{}", resumed.text);
+}
+
+#[test]
+fn a_client_on_a_connection_ends_a_subscription_by_cancelling_it() {
+    let stage = stage();
+    let connection = Connection::new(stage.service.clone(), stage.platform.clone());
+    let (mut body, _) =
+        common::modern("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    body["id"] = 5.into();
+    let mut lines = connection.receive(body.to_string().into());
+    let mut task = Task::from_waker(Waker::noop());
+    assert!(matches!(lines.poll_next_unpin(&mut task), Poll::Ready(Some(_))));
+    assert!(lines.poll_next_unpin(&mut task).is_pending());
+    let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {
+        "requestId": 5,
+        "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"},
+    }});
+    let said = connection.receive(cancelled.to_string().into());
+    assert!(futures_executor::block_on(said.collect::<Vec<_>>()).is_empty());
+    change(&stage, Change::Tools);
+    match lines.poll_next_unpin(&mut task) {
+        Poll::Ready(None) => {}
+        Poll::Ready(Some(line)) => panic!("{}", String::from_utf8_lossy(&line)),
+        Poll::Pending => panic!("it goes on"),
+    }
+}

@@ -23,7 +23,7 @@ use common::{
     live::{Behind, pass},
 };
 use edgemcp::{
-    Progress, ProtocolVersion, Server, TaskSupport, Tasks,
+    Progress, ProtocolVersion, RequestState, Server, TaskSupport, Tasks,
     auth::{Principal, StaticTokens},
     future::BoxFuture,
     platform::{Delegate, DelegateError},
@@ -458,4 +458,173 @@ fn a_task_is_run_for_whom_it_was_asked_for_and_each_step_once() {
     let done = asks("tasks/get", json!({"taskId": id}));
     assert_eq!(done.json["result"]["result"]["content"][0]["text"], r#"1 Ada Some("ada")"#);
     assert_eq!(steps.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_worker_lets_a_task_wait_for_its_client() {
+    let delegate = Arc::new(Queue::default());
+    let stage = Stage::built(server(), Settings::default(), |builder| builder.delegate(delegate));
+    let id = created(&call(&stage, "delete"));
+    let run = || {
+        let mut running = std::pin::pin!(stage.service.run_tasks(&stage.platform));
+        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+        for _ in 0..200 {
+            if let std::task::Poll::Ready(count) = running.as_mut().poll(&mut task) {
+                return count.unwrap();
+            }
+            stage.clock.advance(Duration::from_millis(100));
+        }
+        panic!("it is not run to where it waits");
+    };
+    assert_eq!(run(), 1);
+    assert_eq!(get(&stage, &id)["status"], "input_required");
+    assert_eq!(run(), 0, "there is nothing to do until it is answered");
+    let responses = json!({"inputResponses": {
+        "file": {"action": "accept", "content": {"name": "notes"}}, "sure": {"action": "decline"},
+    }});
+    about(&stage, "tasks/update", &id, responses);
+    assert_eq!(run(), 1);
+    assert_eq!(get(&stage, &id)["status"], "completed");
+}
+
+#[test]
+fn a_task_stays_done_for_as_long_as_it_is_kept() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let count = Tool::new("count", "Count.", move |_, _: NoArguments| {
+        let runs = Arc::clone(&counted);
+        async move { runs.fetch_add(1, Ordering::Relaxed) + 1 }
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let day = Duration::from_secs(24 * 3600);
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(count).tasks(Tasks::new().ttl(day)));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "count"));
+    behind.poll();
+    stage.clock.advance(Duration::from_secs(2 * 3600));
+    let done = get(&stage, &id);
+    behind.poll();
+    assert_eq!((done["status"].as_str(), runs.load(Ordering::Relaxed)), (Some("completed"), 1));
+}
+
+#[test]
+fn a_step_of_a_task_is_kept_as_long_as_the_task() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&steps);
+    let buy = Tool::new("buy", "Buy.", move |cx: Context, _: NoArguments| {
+        let steps = Arc::clone(&counted);
+        async move {
+            let count = || async { Ok::<_, ToolError>(steps.fetch_add(1, Ordering::Relaxed) + 1) };
+            let number: usize = cx.step("count", count).await?;
+            let Name { name } = cx.elicit("What is your name?").key("name").await?;
+            Ok::<_, ToolError>(format!("{number} {name}"))
+        }
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(buy));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "buy"));
+    pass(&stage, Duration::from_secs(15), || behind.poll());
+    stage.clock.advance(Duration::from_secs(30 * 60));
+    let responses = json!({"inputResponses": {"name": {"action": "accept", "content": {"name": "Ada"}}}});
+    about(&stage, "tasks/update", &id, responses);
+    behind.poll();
+    assert_eq!(get(&stage, &id)["result"]["content"][0]["text"], "1 Ada");
+    assert_eq!(steps.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_task_does_not_need_the_state_again_that_its_call_came_with() {
+    let later = || {
+        Server::new("tasks", "1").request_state(RequestState::new().single_use()).tool(
+            Tool::new("later", "Ask, go on as a task, ask.", |cx: Context, _: NoArguments| async move {
+                let Name { name } = cx.elicit("What is your name?").key("name").await?;
+                cx.become_task().await;
+                let Sure { sure } = cx.elicit("Are you sure?").key("sure").await?;
+                Ok::<_, ToolError>(format!("{name} {sure}"))
+            })
+            .task(TaskSupport::ByHandler),
+        )
+    };
+    let behind = Behind::default();
+    let mut stage = Stage::new(later());
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let first = call(&stage, "later");
+    let again = json!({
+        "name": "later",
+        "_meta": takes_tasks(),
+        "requestState": first.json["result"]["requestState"],
+        "inputResponses": {"name": {"action": "accept", "content": {"name": "Ada"}}},
+    });
+    let id = created(&stage.modern("tools/call", again));
+    behind.poll();
+    let asking = get(&stage, &id);
+    assert_eq!(asking["status"], "input_required", "{asking}");
+    let responses = json!({"inputResponses": {"sure": {"action": "accept", "content": {"sure": true}}}});
+    about(&stage, "tasks/update", &id, responses);
+    pass(&stage, Duration::from_secs(2), || behind.poll());
+    assert_eq!(get(&stage, &id)["result"]["content"][0]["text"], "Ada true");
+}
+
+#[test]
+fn the_last_that_a_task_says_of_itself_is_what_its_client_reads() {
+    let said = Tool::new("said", "Say two things.", |cx: Context, _: NoArguments| async move {
+        cx.progress(Progress::new(1.0).message("first"));
+        cx.platform().sleep(Duration::from_millis(300)).await;
+        cx.progress(Progress::new(2.0).message("second"));
+        cx.platform().sleep(Duration::from_secs(60)).await;
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(said));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "said"));
+    behind.poll();
+    assert_eq!(get(&stage, &id)["statusMessage"], "first");
+    pass(&stage, Duration::from_secs(3), || behind.poll());
+    assert_eq!(get(&stage, &id)["statusMessage"], "second");
+}
+
+#[test]
+fn only_a_call_of_a_tool_becomes_a_task() {
+    let server = server().prompt(Prompt::new("ask", "Ask.", |cx: Context, _: NoArguments| async move {
+        cx.become_task().await;
+        "asked"
+    }));
+    let behind = Behind::default();
+    let mut stage = Stage::new(server);
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let answer = stage.modern("prompts/get", json!({"name": "ask", "_meta": takes_tasks()}));
+    assert_eq!(answer.json["result"]["resultType"], "complete", "{answer:?}");
+}
+
+#[test]
+fn a_call_that_went_on_as_a_task_is_another_the_next_time() {
+    let charges = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&charges);
+    let buy = Tool::new("buy", "Buy.", move |cx: Context, _: NoArguments| {
+        let charges = Arc::clone(&counted);
+        async move {
+            let charge = || async { Ok::<_, ToolError>(charges.fetch_add(1, Ordering::Relaxed) + 1) };
+            let number: usize = cx.step("charge", charge).await?;
+            cx.become_task().await;
+            Ok::<_, ToolError>(number)
+        }
+    })
+    .task(TaskSupport::ByHandler);
+    let behind = Behind::default();
+    let tokens = StaticTokens::new().token("ada", Principal::new("ada"));
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(buy).verifier(tokens));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    for number in 1..=2 {
+        let params = json!({"name": "buy", "_meta": takes_tasks()});
+        let id = created(&stage.modern_as(Some("ada"), "tools/call", params));
+        behind.poll();
+        let params = json!({"taskId": id, "_meta": takes_tasks()});
+        let done = stage.modern_as(Some("ada"), "tasks/get", params);
+        let text = &done.json["result"]["result"]["content"][0]["text"];
+        assert_eq!(*text, number.to_string(), "{done:?}");
+    }
 }

@@ -9,18 +9,25 @@
 //! | `event.0000000000` | a message of the stream that must not be lost, by its place in it |
 //! | `closed` | the handler has closed its stream |
 //! | `done` | what the call came to; that it was put among the events is all it says for one that has a stream |
+//! | `wanted` | the client has come back, though the call is not kept: whoever works on it is to keep it |
 //! | `updated` | when a task came further, in milliseconds |
 //! | `message` | what a task says of how far it is |
 //! | `lease` | the instance that works on it, for a while |
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::{
     journal::{Answer, Asked, Journal, Recorded, Step},
-    platform::{Platform, Timestamp},
+    platform::{Clock, Platform, Timestamp},
     store::{
         Condition, Consistency, Key, KeyError, LIST_PAGE_MAX, Partition, Store, StoreError, StoreErrorKind,
     },
@@ -30,7 +37,7 @@ use crate::{
     },
 };
 
-/// How long a call is kept after the last thing that happened to it.
+/// How long a call is kept.
 pub(crate) const CALL_TTL: Duration = Duration::from_secs(3600);
 
 /// How long an instance works on a call before it must say again that it still does.
@@ -43,8 +50,11 @@ const COLLECTION: &str = "edgemcp.call";
 pub(crate) struct Kept {
     pub(crate) id: String,
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     partition: Partition,
-    ttl: Duration,
+    pub(crate) ttl: Duration,
+    /// When whoever works on it must say again that it does, in milliseconds.
+    lease_due: AtomicU64,
 }
 
 /// A call as it was found.
@@ -111,7 +121,8 @@ impl Kept {
     /// [`KeyError`] where this is no id.
     pub(crate) fn new(platform: &Platform, id: &str, ttl: Duration) -> Result<Self, KeyError> {
         let partition = Partition::new(COLLECTION, id)?;
-        Ok(Self { id: id.to_owned(), store: Arc::clone(platform.strong_store()), partition, ttl })
+        let (store, clock) = (Arc::clone(platform.strong_store()), Arc::clone(platform.clock()));
+        Ok(Self { id: id.to_owned(), store, clock, partition, ttl, lease_due: AtomicU64::default() })
     }
 
     /// Where it is kept.
@@ -143,9 +154,11 @@ impl Kept {
             self.put(&step_item(name), call::write(&call::StepRecord { name: name.into(), result })).await?;
         }
         for (number, (asked, answer)) in so_far.asks.iter().enumerate() {
-            let (method, params) = &asked.request;
+            // What is answered is not put to anybody again, so it does not matter how it was asked.
+            let (method, params) =
+                asked.request.as_ref().map_or(("", RawValue::NULL), |(method, params)| (*method, params));
             let (key, digest) = (asked.key.as_str().into(), asked.digest.as_str().into());
-            self.put_ask(number, &AskRecord { key, digest, method: (*method).into(), params }).await?;
+            self.put_ask(number, &AskRecord { key, digest, method: method.into(), params }).await?;
             self.put(&answer_item(number), call::write_answer(answer)).await?;
         }
         self.put("call", record.write()).await
@@ -307,6 +320,16 @@ impl Kept {
         Ok(self.get("lease").await?.is_some())
     }
 
+    /// Notes that the client has come back to a call that is not kept.
+    pub(crate) async fn want(&self) -> Result<(), StoreError> {
+        self.store.put(&self.wanted_key()?, "1".into(), Some(LEASE)).await
+    }
+
+    /// Where it is noted that the client has come back.
+    pub(crate) fn wanted_key(&self) -> Result<Key, KeyError> {
+        self.partition.item("wanted")
+    }
+
     /// Where it is kept what it came to.
     pub(crate) fn done_key(&self) -> Result<Key, KeyError> {
         self.partition.item("done")
@@ -314,12 +337,23 @@ impl Kept {
 
     /// Takes the call to work on it, as `owner`; says whether nobody else does.
     pub(crate) async fn take(&self, owner: &str) -> Result<bool, StoreError> {
-        self.put_first("lease", owner.to_owned(), LEASE).await
+        let due = self.clock.now().after(LEASE / 3);
+        let is_taken = self.put_first("lease", owner.to_owned(), LEASE).await?;
+        self.lease_due.store(due.as_millis(), Ordering::Relaxed);
+        Ok(is_taken)
+    }
+
+    /// Whether it must be said again that it is worked on.
+    pub(crate) fn is_lease_due(&self) -> bool {
+        self.clock.now().as_millis() >= self.lease_due.load(Ordering::Relaxed)
     }
 
     /// Goes on working on it; says whether it is still this owner's.
     pub(crate) async fn go_on(&self, owner: &str) -> Result<bool, StoreError> {
-        self.hold(owner, LEASE).await
+        let due = self.clock.now().after(LEASE / 3);
+        let is_own = self.hold(owner, LEASE).await?;
+        self.lease_due.store(due.as_millis(), Ordering::Relaxed);
+        Ok(is_own)
     }
 
     /// Lets somebody else work on it.

@@ -11,6 +11,7 @@ use super::{Kept, LEASE};
 use crate::{
     future::BoxStream,
     journal::Answer,
+    line::Line,
     platform::{Platform, Timestamp},
     store::{Consistency, Key, StoreError},
 };
@@ -28,6 +29,8 @@ pub(crate) enum Outside {
     Answered(Vec<(usize, Answer)>),
     /// The client does not want an answer any more.
     Cancelled,
+    /// The client has come back elsewhere, so the call is to be kept.
+    Wanted,
     /// Somebody else works on the call.
     Lost,
     /// It has been waited long enough.
@@ -39,6 +42,8 @@ pub(crate) enum Outside {
 /// What is looked at.
 pub(crate) struct Watched {
     pub(crate) platform: Platform,
+    /// The line of the call, which has its id once the client knows it.
+    pub(crate) line: Arc<Line>,
     /// The call and who works on it, once it is kept.
     pub(crate) kept: Option<(Arc<Kept>, String)>,
     /// The asks that wait for an answer, by their numbers.
@@ -60,16 +65,18 @@ impl Watched {
             false => LOOK_FIRST,
         };
         let mut watch = self.watch().await;
-        let (mut lease_due, mut failures) = (self.platform.now().after(LEASE / 3), 0);
+        let mut failures = 0;
         loop {
             let wait = match self.until {
                 Some(until) => pause.min(until.since(self.platform.now())),
                 None => pause,
             };
             wait_for_change(&self.platform, &mut watch, wait).await;
-            match self.look(&mut lease_due).await {
+            match self.look().await {
                 Ok(Some(happened)) => return happened,
                 Ok(None) => failures = 0,
+                // Nothing but a cancellation could be missed.
+                Err(_) if self.kept.is_none() => {}
                 Err(error) if error.is_retryable() && failures < FAILURES_MAX => failures += 1,
                 Err(error) => return Outside::Failed(error),
             }
@@ -90,7 +97,7 @@ impl Watched {
         }
     }
 
-    async fn look(&self, lease_due: &mut Timestamp) -> Result<Option<Outside>, StoreError> {
+    async fn look(&self) -> Result<Option<Outside>, StoreError> {
         if let Some((kept, owner)) = &self.kept {
             let mut answers = Vec::new();
             for number in &self.open {
@@ -99,11 +106,14 @@ impl Watched {
             if !answers.is_empty() {
                 return Ok(Some(Outside::Answered(answers)));
             }
-            if self.platform.now() >= *lease_due {
-                if !kept.go_on(owner).await? {
-                    return Ok(Some(Outside::Lost));
-                }
-                *lease_due = self.platform.now().after(LEASE / 3);
+            if kept.is_lease_due() && !kept.go_on(owner).await? {
+                return Ok(Some(Outside::Lost));
+            }
+        } else if let Some(call) = self.line.call() {
+            // A client may know that its connection is broken before anybody here does.
+            let wanted = Kept::new(&self.platform, &call, LEASE)?.wanted_key()?;
+            if self.platform.strong_store().get(&wanted, Consistency::Strong).await?.is_some() {
+                return Ok(Some(Outside::Wanted));
             }
         }
         if let Some(key) = &self.cancelled

@@ -1,6 +1,9 @@
 //! Takes up a call where another request, or another instance, left it.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -9,17 +12,22 @@ use super::{CALL_TTL, Kept, kept::Found, outside::wait_for_change};
 use crate::{
     auth::Principal,
     context::{Client, Declared},
+    drive,
     error::Error,
-    exchange::{Exchange, Reply, Taken},
+    exchange::{Exchange, Reply, Taken, request_id},
     journal::Answer,
+    platform::Platform,
     seal::random_id,
     session::Session,
-    store::StoreError,
+    store::{Consistency, StoreError},
     wire::call::{Record, Who},
 };
 
 /// How long to wait for another instance that works on the call, before looking again.
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long to wait for whoever works on a call to keep it.
+const WANTED_FOR: Duration = Duration::from_secs(3);
 
 /// Keeps the answer that a client posted to the request with `id`. An answer that nobody waits for is dropped.
 ///
@@ -80,10 +88,12 @@ pub(crate) async fn take_up(
     call: &str,
     after: u32,
 ) -> Result<Reply, Error> {
-    let platform = exchange.platform.clone();
-    let line = Arc::clone(&exchange.line);
-    let kept = Kept::new(&platform, call, CALL_TTL)?;
-    let record = kept.record().await?;
+    let line = &exchange.line;
+    let kept = Kept::new(&exchange.platform, call, CALL_TTL)?;
+    let record = match kept.record().await? {
+        None => wanted(&exchange.platform, &kept).await?,
+        record => record,
+    };
     if !record.is_some_and(|record| belongs(&record, session, exchange.principal.as_deref())) {
         return Err(Error::invalid_request(
             "no call of this session has this `Last-Event-ID`, or it was given up; call again",
@@ -91,6 +101,34 @@ pub(crate) async fn take_up(
     }
     line.resumes_at(call, after);
     line.open();
+    Ok(follow(&exchange, &kept, after).await.unwrap_or_else(|error| {
+        // In the stream an error would take the place of what its client comes back for.
+        exchange.log_failure("a call", &error);
+        Reply::accepted()
+    }))
+}
+
+/// The call, kept by whoever works on it: a client may come back before it is seen that its connection is broken.
+async fn wanted(platform: &Platform, kept: &Kept) -> Result<Option<Record>, StoreError> {
+    let store = platform.strong_store().capabilities();
+    // A call is kept nowhere else, and what leaves in one piece cannot break off.
+    if !store.atomic || !store.consistent || platform.hold_max().is_none() {
+        return Ok(None);
+    }
+    kept.want().await?;
+    let until = platform.now().after(WANTED_FOR);
+    while platform.now() < until {
+        platform.sleep(LOOK_EVERY).await;
+        if let Some(record) = kept.record().await? {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// Sends what the call in the store has after the event at `after`, and goes on with it.
+async fn follow(exchange: &Exchange, kept: &Kept, after: u32) -> Result<Reply, Error> {
+    let (platform, line) = (&exchange.platform, &exchange.line);
     let until = platform.now().after(platform.hold_max().unwrap_or_default());
     let store = platform.strong_store();
     let mut watch = match store.capabilities().watch {
@@ -107,14 +145,14 @@ pub(crate) async fn take_up(
         if is_done {
             return Ok(Reply::accepted());
         }
-        if let Ran::Here(reply) = run(&exchange, call).await? {
+        if let Ran::Here(reply) = run(exchange, &kept.id).await? {
             return Ok(reply);
         }
         // Another instance works on it: what that one has to say comes through the store.
         if platform.now() >= until {
             return Ok(Reply::accepted());
         }
-        wait_for_change(&platform, &mut watch, LOOK_EVERY).await;
+        wait_for_change(platform, &mut watch, LOOK_EVERY).await;
     }
 }
 
@@ -135,15 +173,25 @@ impl Ran {
 pub(crate) async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
     let platform = &exchange.platform;
     let owner = random_id(platform.random())?;
-    let kept = Kept::new(platform, call, CALL_TTL)?;
+    let mut kept = Kept::new(platform, call, CALL_TTL)?;
     if !kept.take(&owner).await? {
         return Ok(Ran::Elsewhere);
     }
+    // From here on the client may go: there is something to do without it.
+    exchange.line.outlives(exchange.line.resumes());
     // Looked at under the lease, so that it is all there is.
     let Some(mut found) = kept.find().await?.filter(|found| found.done.is_none()) else {
         kept.leave(&owner).await?;
         return Ok(Ran::Elsewhere);
     };
+    if is_cancelled(exchange, &found.record).await? {
+        kept.finish().await?;
+        kept.leave(&owner).await?;
+        return Ok(Ran::Elsewhere);
+    }
+    if let Some(task) = found.record.task {
+        kept.ttl = Duration::from_millis(task.ttl);
+    }
     let line = &exchange.line;
     line.journal(|journal| found.recall(journal));
     if found.is_closed {
@@ -172,6 +220,14 @@ pub(crate) async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
         Some(error) => Err(error),
         None => Ok(Ran::Here(reply)),
     }
+}
+
+/// Whether the client has cancelled the call, as it can while nobody works on it.
+async fn is_cancelled(exchange: &Exchange, record: &Record) -> Result<bool, StoreError> {
+    let id = request_id(record.message.get().as_bytes());
+    let (Some(session), Some(id)) = (&record.session, id) else { return Ok(false) };
+    let key = drive::cancelled(session, id.json())?;
+    Ok(exchange.platform.strong_store().get(&key, Consistency::Strong).await?.is_some())
 }
 
 impl From<&Principal> for Who {

@@ -119,9 +119,9 @@ impl Context {
         self.line().journal(|journal| journal.steps.push(Step { name: name.to_owned(), result }));
     }
 
-    /// How long a claim holds: as long as a state that could repeat it is good.
+    /// How long a claim holds: as long as a state that could repeat it is good, or the call is kept that it is a part of.
     fn step_ttl(&self) -> Duration {
-        self.0.tables.request_state.ttl
+        self.0.kept.get().map_or(self.0.tables.request_state.ttl, |kept| kept.ttl)
     }
 
     /// Where this step is claimed; `None` where nothing can run the handler again, and where no store could tell.
@@ -160,8 +160,11 @@ impl Context {
     /// Ends the call: the next one that asks the same is another one.
     pub(crate) async fn finish(&self) -> Result<(), ToolError> {
         let is_claimed = self.0.principal.is_some()
-            && self.0.reach == Reach::Again
-            && self.line().journal(|journal| journal.call.is_some());
+            && self.line().journal(|journal| match self.0.reach {
+                Reach::Again => journal.call.is_some(),
+                // It may have taken them before it went on as a task.
+                _ => self.0.is_task && !journal.steps.is_empty(),
+            });
         if is_claimed {
             let pointer = Key::new(CALLS, state::identity(self), "call")?;
             self.0.platform.strong_store().delete(&pointer).await?;

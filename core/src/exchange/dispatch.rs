@@ -1,12 +1,14 @@
 //! What a request is answered with: the component it names is found and run.
 
-use std::{borrow::Cow, pin::pin, sync::PoisonError};
+use std::{borrow::Cow, future::poll_fn, pin::pin, sync::PoisonError};
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use serde_json::value::RawValue;
 
 use super::Exchange;
 use crate::{
+    ask::Reach,
     call::Kept,
     changes,
     completion::Completions,
@@ -17,6 +19,7 @@ use crate::{
     inbound::Route,
     journal::Answer,
     limits::echo,
+    line::Want,
     model::{Completed, Content, Input, Pairs, Request, ResourceContents},
     output::ToolOutput,
     platform::LogLevel,
@@ -111,7 +114,8 @@ impl Exchange {
                     return Err(Error::resource_not_found(uri));
                 };
                 let values = values.map_err(|error| Error::invalid_params(error.0))?;
-                let cx = self.context(body, route)?;
+                let cx = self.context(body, route, self.reach(version))?;
+                self.line.satisfy(Want::Task);
                 let reading =
                     resource.read(cx.clone(), &values).map_err(|error| Error::invalid_params(error.0))?;
                 let work = pin!(async {
@@ -127,7 +131,8 @@ impl Exchange {
                 let Some(prompt) = self.tables.prompt(&name) else {
                     return Err(Error::invalid_params(format!("no prompt is named {}", echo(&name))));
                 };
-                let cx = self.context(body, route)?;
+                let cx = self.context(body, route, self.reach(version))?;
+                self.line.satisfy(Want::Task);
                 let getting =
                     prompt.get(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
                 let work = pin!(async {
@@ -144,8 +149,13 @@ impl Exchange {
             Request::Unsubscribe { uri } => changes::unsubscribe(self, &uri).await.and_then(|()| empty()),
             Request::Listen(listened) => {
                 let declares_tasks = task::declares(route.meta.client_capabilities);
-                let ended = changes::listen(self, id, listened, declares_tasks).await?;
-                Ok(Some(jsonrpc::success(id, ended)))
+                let _running = self.peer.as_deref().map(|peer| peer.run(id, &self.line));
+                let listening = pin!(changes::listen(self, id, listened, declares_tasks));
+                let cancelled = poll_fn(|task| self.line.poll_cancelled(task));
+                match select(cancelled, listening).await {
+                    Either::Left(((), _)) => Ok(None),
+                    Either::Right((ended, _)) => Ok(Some(jsonrpc::success(id, ended?))),
+                }
             }
             Request::GetTask { id: task } => {
                 task::must_declare(self, route.meta.client_capabilities)?;
@@ -179,7 +189,7 @@ impl Exchange {
                 header.check(&self.headers, arguments)?;
             }
         }
-        let cx = self.context(body, route)?;
+        let cx = self.context(body, route, self.reach(version))?;
         let lacking = tool.client_capabilities.iter().find(|name| !cx.client_has(name));
         if let Some(capability) = lacking {
             return Err(Error::missing_client_capability(&format!("tool {}", echo(name)), capability));
@@ -190,6 +200,7 @@ impl Exchange {
         let answer = tool.call(cx.clone(), arguments);
         let goes_on = matches!(tool.task, Some(TaskSupport::Optional | TaskSupport::Required));
         if goes_on && answer.is_ok() && is_first && cx.can_become_task() {
+            self.resume(&cx, input).await?;
             return Ok(Some(jsonrpc::success(id, task::create(&cx).await?)));
         }
         let work = pin!(async {
@@ -219,20 +230,32 @@ impl Exchange {
                 what => format!("there is no {what} {}", echo(name)),
             })
         })?;
-        let completions = match completion {
-            Some(completion) => {
-                arguments.retain(|(name, _)| *name != argument);
-                arguments.push((argument, value));
-                let cx = self.context(body, route)?;
-                let completing =
-                    completion.complete(cx, &arguments).map_err(|error| Error::invalid_params(error.0))?;
-                caught(completing).await.map_err(Error::internal)??
-            }
+        let to = self.tables.results_for(version);
+        let Some(completion) = completion else {
             // Nobody said what could be meant, which is no mistake of the client's.
-            None => Completions::default(),
+            return Ok(Some(jsonrpc::success(id, Complete::new(to, &Completions::default()))));
         };
-        let result = Complete::new(self.tables.results_for(version), &completions);
-        Ok(Some(jsonrpc::success(id, result)))
+        arguments.retain(|(name, _)| *name != argument);
+        arguments.push((argument, value));
+        let cx =
+            self.context(body, route, Reach::Nowhere("nobody is asked while an argument is completed"))?;
+        self.line.satisfy(Want::Task);
+        let completing =
+            completion.complete(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
+        let work = pin!(async {
+            let completions = caught(completing).await.map_err(Error::internal)??;
+            Ok(raw(Complete::new(to, &completions)))
+        });
+        self.run(&cx, id, Input::default(), work).await
+    }
+
+    /// Takes up what the client sent along, where it did. What is in a state was kept with a call that is gone on with.
+    async fn resume(&self, cx: &Context, input: Input<'_>) -> Result<(), Error> {
+        let is_kept = self.taken.is_some() && input.state.is_some();
+        match is_kept || (input.state.is_none() && input.responses.is_empty()) {
+            true => Ok(()),
+            false => state::resume(cx, input).await,
+        }
     }
 
     /// Runs a handler, and writes what it gives as the answer to `id`.
@@ -243,9 +266,7 @@ impl Exchange {
         input: Input<'_>,
         work: Work<'_>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        if input.state.is_some() || !input.responses.is_empty() {
-            state::resume(cx, input).await?;
-        }
+        self.resume(cx, input).await?;
         let peer = self.peer.as_deref();
         let _running = peer.map(|peer| peer.run(id, &self.line));
         let owner = self.taken.as_ref().map(|taken| taken.owner.clone());

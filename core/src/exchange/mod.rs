@@ -299,7 +299,7 @@ impl Exchange {
         Reply::failure(id, &Rejection { era, error })
     }
 
-    fn log_failure(&self, what: &str, error: &Error) {
+    pub(crate) fn log_failure(&self, what: &str, error: &Error) {
         if let Some(cause) = &error.cause {
             self.platform.log(LogLevel::Error, &format!("{what} failed: {cause}"));
         }
@@ -373,7 +373,7 @@ fn says_it_is_modern(body: &[u8]) -> bool {
 }
 
 /// The id of the request that a body is.
-fn request_id(body: &[u8]) -> Option<Id<'_>> {
+pub(crate) fn request_id(body: &[u8]) -> Option<Id<'_>> {
     match jsonrpc::parse(body) {
         Ok(Inbound::One(Message::Request { id, .. })) => Some(id),
         _ => None,

@@ -20,7 +20,7 @@ use crate::{
 
 impl Exchange {
     /// What the handler of a request is given.
-    pub(super) fn context(&self, body: &Bytes, route: Route<'_>) -> Result<Context, Error> {
+    pub(super) fn context(&self, body: &Bytes, route: Route<'_>, reach: Reach) -> Result<Context, Error> {
         // A slice of the request's own bytes, so that nothing is copied for handlers that never ask.
         let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
         let Route { version, meta } = route;
@@ -45,11 +45,9 @@ impl Exchange {
             let progress_token = meta.progress_token()?.map(ToOwned::to_owned);
             self.line.set_hears(Hears { progress_token, log });
         }
-        let reach = self.reach(version);
         if era == Era::Legacy && self.peer.is_none() {
-            self.line.outlives(match (reach, version >= ProtocolVersion::V2025_11_25) {
-                (Reach::Store, true) => Resumes::Primed,
-                (Reach::Store, false) => Resumes::ByEvents,
+            self.line.outlives(match reach {
+                Reach::Store => Resumes::of(version),
                 _ => Resumes::No,
             });
         }
@@ -81,7 +79,7 @@ impl Exchange {
     }
 
     /// How the client of a call can be asked something.
-    fn reach(&self, version: ProtocolVersion) -> Reach {
+    pub(super) fn reach(&self, version: ProtocolVersion) -> Reach {
         if self.taken.is_some() {
             return Reach::Store;
         }

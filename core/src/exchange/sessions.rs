@@ -68,7 +68,7 @@ impl Exchange {
         match last {
             Some((stream, since)) if stream == changes::STREAM => self.changes(session, Some(since)),
             Some((call, after)) => {
-                self.line.outlives(Resumes::Primed);
+                self.line.resumes_as(Resumes::of(session.version));
                 Some(Box::pin(async move {
                     let parties = self.again();
                     match call::take_up(self, &session, &call, after).await {
