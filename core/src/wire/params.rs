@@ -409,6 +409,28 @@ fn few(name: &str, members: usize) -> Result<(), Error> {
     }
 }
 
+/// The member `name` of a JSON object, among however many; `None` where there is none, or `text` is no object.
+pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<&'a RawValue> {
+    struct Find<'n>(&'n str);
+    impl<'de> Visitor<'de> for Find<'_> {
+        type Value = Option<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(Text(key)) = map.next_key()? {
+                let value: &RawValue = map.next_value()?;
+                found = found.or_else(|| (key == self.0).then_some(value));
+            }
+            Ok(found)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_map(Find(name)).ok()?
+}
+
 /// The members of a JSON object, by name; `None` where `text` is no object, or has more than [`MEMBERS_MAX`].
 pub(crate) struct Members<'a>(Object<'a, &'a RawValue>);
 
