@@ -146,6 +146,53 @@ fn a_form_is_asked_for_and_its_answer_goes_on_from_there() {
 }
 
 #[test]
+fn a_form_that_is_set_by_hand_is_what_its_answer_must_fit() {
+    let form = json!({
+        "type": "object",
+        "properties": {
+            "age": {"type": "integer", "minimum": 18},
+            "color": {"type": "string", "enum": ["red", "green"]},
+        },
+        "required": ["age"],
+    });
+    let server = Server::new("by-hand", "1")
+        .tool(Tool::new("any", "Ask for anything.", {
+            let form = form.clone();
+            move |cx: Context, _: NoArguments| {
+                let form = form.clone();
+                async move { cx.elicit::<Value>("?").schema(form).await.map(Json) }
+            }
+        }))
+        .tool(Tool::new("typed", "Ask for a map.", move |cx: Context, _: NoArguments| {
+            let form = form.clone();
+            async move {
+                let ages: std::collections::BTreeMap<String, Value> = cx.elicit("?").schema(form).await?;
+                Ok::<_, ToolError>(Json(ages))
+            }
+        }));
+    let stage = Stage::new(server);
+    for tool in ["any", "typed"] {
+        let first = stage.modern("tools/call", call(tool));
+        let answered = |content: Value| {
+            stage.modern("tools/call", again(call(tool), &first, json!({"ask-1": accept(content)})))
+        };
+        let good = json!({"age": 18, "color": "red"});
+        assert_eq!(answered(good.clone()).message(), good.to_string(), "{tool}");
+        for (content, says) in [
+            (json!({"age": 17}), "expected at least 18, got 17"),
+            (json!({"age": 18, "color": "blue"}), "\"blue\" is no choice"),
+            (json!({"color": "red"}), "must have `age`"),
+            (json!({"age": "18"}), "must be of type integer"),
+            (json!("18"), "invalid type"),
+        ] {
+            let refused = answered(content.clone());
+            assert_eq!(refused.code(), Some(-32602), "{tool} {content}: {refused:?}");
+            assert!(refused.message().contains(says), "{tool} {content}: {}", refused.message());
+        }
+    }
+}
+
+#[test]
 fn prompts_and_resources_ask_too() {
     let stage = Stage::new(server());
     for (method, params, path) in [
