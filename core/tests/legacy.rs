@@ -102,6 +102,20 @@ fn one_piece() -> Stage {
 }
 
 #[test]
+fn a_client_that_takes_events_alone_has_a_session_too() {
+    for hold_max in [None, Some(Duration::from_secs(60))] {
+        let stage = Stage::built(server(), Settings::default(), |builder| match hold_max {
+            Some(hold_max) => builder.hold_max(hold_max),
+            None => builder,
+        });
+        let body = initialize(LATEST, &capabilities()).to_string();
+        let answer = stage.post(body, &[("accept", "text/event-stream")]);
+        assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+        assert!(answer.header("mcp-session-id").is_some(), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_session_is_in_its_id_and_any_instance_knows_it() {
     let (stage, _) = stage();
     let session = Session::begin(&stage);
