@@ -105,6 +105,15 @@ fn server() -> Server {
         .prompt(Prompt::new("cart", "Talk of a cart.", |_, InCart { cart, .. }| async move {
             cart.into_inner().number.to_string()
         }))
+        .completion(Completion::prompt("cart", "what", |_, Typed { what, cart }| async move {
+            cart.map(|cart| format!("{what} for {}", cart.number)).into_iter().collect::<Vec<_>>()
+        }))
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Typed {
+    what: String,
+    cart: Option<Handle<Cart>>,
 }
 
 fn guarded() -> Server {
@@ -204,6 +213,13 @@ fn a_handle_carries_state_from_call_to_call_in_every_revision() {
     {
         assert_eq!(answer.json["result"]["messages"][0]["content"]["text"], "7", "{version:?}");
     }
+    let params = json!({
+        "ref": {"type": "ref/prompt", "name": "cart"},
+        "argument": {"name": "what", "value": "tea"},
+        "context": {"arguments": {"cart": cart}},
+    });
+    let completed = stage.modern("completion/complete", params);
+    assert_eq!(completed.json["result"]["completion"]["values"], json!(["tea for 7"]), "{completed:?}");
     let listed = stage.modern("tools/list", json!({}));
     let put = listed.json["result"]["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "put");
     assert_eq!(put.unwrap()["inputSchema"]["properties"]["cart"]["type"], "string");
