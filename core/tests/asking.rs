@@ -408,6 +408,37 @@ fn a_state_that_is_forged_truncated_expired_or_swapped_is_refused_alike() {
 }
 
 #[test]
+fn a_state_tells_integers_apart_that_a_double_would_not() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Account {
+        id: u128,
+    }
+    let server = Server::new("accounts", "1").tool(Tool::new(
+        "close",
+        "Close an account.",
+        |cx: Context, Account { id }| async move {
+            let sure: bool = cx.elicit("Are you sure?").await?;
+            Ok::<_, ToolError>(format!("{id} {sure}"))
+        },
+    ));
+    let stage = Stage::new(server);
+    let close = |id: &str, more: Value| {
+        let mut params = json!({"name": "close", "arguments": {"id": "ID"}, "_meta": capable()});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (body, headers) = common::modern("tools/call", params);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        stage.post(body.to_string().replace("\"ID\"", id), &headers)
+    };
+    let first = close("18446744073709551617", json!({}));
+    let retry = json!({
+        "requestState": first.json["result"]["requestState"],
+        "inputResponses": {"ask-1": accept(json!({"value": true}))},
+    });
+    assert_eq!(close("18446744073709551618", retry.clone()).code(), Some(-32602));
+    assert_eq!(close("18446744073709551617", retry).message(), "18446744073709551617 true");
+}
+
+#[test]
 fn a_state_belongs_to_who_it_was_given_to() {
     let tokens = || {
         StaticTokens::new()
