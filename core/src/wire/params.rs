@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::Error,
-    limits::{MEMBERS_MAX, SUBSCRIPTIONS_MAX, URI_BYTES_MAX, cut, echo},
+    limits::{ID_BYTES_MAX, MEMBERS_MAX, SUBSCRIPTIONS_MAX, URI_BYTES_MAX, cut, echo},
     model::{Completed, Input, Listened, Listing, LoggingLevel, Pairs, Request, Responses},
     wire::jsonrpc::present,
 };
@@ -91,12 +91,16 @@ impl<'a> Meta<'a> {
     /// The token that reports of progress must carry, where they are wanted.
     ///
     /// # Errors
-    /// `InvalidParams` where it is neither a string nor an integer.
+    /// `InvalidParams` where it is neither a string nor an integer, and where it is too long, since each report repeats it.
     pub(crate) fn progress_token(&self) -> Result<Option<&'a RawValue>, Error> {
         let Some(token) = self.progress_token else { return Ok(None) };
         let text = token.get();
         let is_integer = text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit());
         match text.starts_with('"') || is_integer {
+            true if text.len() > ID_BYTES_MAX => Err(Error::invalid_params(format!(
+                "`progressToken` has {} bytes, more than {ID_BYTES_MAX}",
+                text.len()
+            ))),
             true => Ok(Some(token)),
             false => Err(Error::invalid_params(format!(
                 "`progressToken` must be a string or an integer, not {}",
