@@ -12,13 +12,16 @@ use std::{
     time::Duration,
 };
 
-use common::{Answer, KEY, OLD_KEY, Settings, Stage, capable};
+use common::{Answer, KEY, OLD_KEY, Settings, Stage, capable, live::Session};
 use edgemcp::{
-    AskError, ModelPreferences, RequestState, Server,
+    AskError, ModelPreferences, RequestState, Server, TaskSupport,
     auth::{Principal, StaticTokens},
+    future::BoxFuture,
+    platform::{Delegate, DelegateError},
     prelude::*,
     store::{Consistency, NoStore, Partition},
 };
+use futures_util::FutureExt;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -100,6 +103,15 @@ fn server() -> Server {
             let Name { name } = cx.elicit("What is your name?").await?;
             Ok::<_, Error>(name)
         }))
+}
+
+/// Takes every task, and does none.
+struct Nobody;
+
+impl Delegate for Nobody {
+    fn delegate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), DelegateError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A call of `name` by a client that can be asked everything.
@@ -189,6 +201,51 @@ fn a_form_that_is_set_by_hand_is_what_its_answer_must_fit() {
             assert_eq!(refused.code(), Some(-32602), "{tool} {content}: {refused:?}");
             assert!(refused.message().contains(says), "{tool} {content}: {}", refused.message());
         }
+    }
+}
+
+#[test]
+fn a_completion_asks_nothing_and_waits_for_nobody() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Wish {
+        wish: String,
+    }
+    let server = Server::new("completing", "1")
+        .tool(Tool::new("task", "A task.", |_, _: NoArguments| async {}).task(TaskSupport::Optional))
+        .prompt(Prompt::new("wish", "Wish.", |_, Wish { wish }| async move { wish }))
+        .completion(Completion::prompt("wish", "wish", |cx: Context, Wish { wish }| async move {
+            cx.become_task().await;
+            cx.close_stream().await;
+            cx.warning("a line");
+            let asked = cx.elicit::<bool>("Really?").await;
+            vec![format!("{wish}: {}", asked.unwrap_err())]
+        }));
+    let stage = Stage::built(server, Settings::default(), |builder| {
+        builder.hold_max(Duration::from_secs(60)).delegate(Arc::new(Nobody))
+    });
+    let mut capable = capable();
+    capable["io.modelcontextprotocol/clientCapabilities"]["extensions"] =
+        json!({"io.modelcontextprotocol/tasks": {}});
+    let params = json!({
+        "ref": {"type": "ref/prompt", "name": "wish"}, "argument": {"name": "wish", "value": "tea"}, "_meta": capable,
+    });
+    let (body, headers) = common::modern("completion/complete", params.clone());
+    let mut modern = http::Request::post("/mcp").header("content-type", "application/json");
+    for (name, value) in headers {
+        modern = modern.header(name, value);
+    }
+    let modern = modern.body(body.to_string().into()).unwrap();
+    let session = Session::begin(&stage);
+    let mut params = params;
+    params["_meta"] = json!({});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "completion/complete", "params": params});
+    let legacy = session.request(http::Method::POST, body.to_string(), &[]);
+    for request in [modern, legacy] {
+        let answer =
+            stage.service.handle(&stage.platform, request).now_or_never().expect("it waits for nobody");
+        let answer = Answer::new(answer);
+        let values = &answer.json["result"]["completion"]["values"];
+        assert!(values[0].as_str().is_some_and(|value| value.starts_with("tea: ")), "{answer:?}");
     }
 }
 

@@ -303,6 +303,7 @@ impl Context {
     /// Whether a task can be made of this call.
     pub(crate) fn can_become_task(&self) -> bool {
         self.is_modern()
+            && self.0.reach == Reach::Again
             && !self.0.is_task
             && self.0.tables.offers.tasks
             && self.client_has(task::CAPABILITY)

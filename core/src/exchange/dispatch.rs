@@ -219,20 +219,22 @@ impl Exchange {
                 what => format!("there is no {what} {}", echo(name)),
             })
         })?;
-        let completions = match completion {
-            Some(completion) => {
-                arguments.retain(|(name, _)| *name != argument);
-                arguments.push((argument, value));
-                let cx = self.context(body, route)?;
-                let completing =
-                    completion.complete(cx, &arguments).map_err(|error| Error::invalid_params(error.0))?;
-                caught(completing).await.map_err(Error::internal)??
-            }
+        let Some(completion) = completion else {
             // Nobody said what could be meant, which is no mistake of the client's.
-            None => Completions::default(),
+            let none = Completions::default();
+            let result = Complete::new(self.tables.results_for(version), &none);
+            return Ok(Some(jsonrpc::success(id, result)));
         };
-        let result = Complete::new(self.tables.results_for(version), &completions);
-        Ok(Some(jsonrpc::success(id, result)))
+        arguments.retain(|(name, _)| *name != argument);
+        arguments.push((argument, value));
+        let cx = self.context_without_asks(body, route)?;
+        let completing =
+            completion.complete(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
+        let work = pin!(async {
+            let completions = caught(completing).await.map_err(Error::internal)??;
+            Ok(raw(Complete::new(self.tables.results_for(version), &completions)))
+        });
+        self.run(&cx, id, Input::default(), work).await
     }
 
     /// Runs a handler, and writes what it gives as the answer to `id`.

@@ -21,6 +21,16 @@ use crate::{
 impl Exchange {
     /// What the handler of a request is given.
     pub(super) fn context(&self, body: &Bytes, route: Route<'_>) -> Result<Context, Error> {
+        self.context_with(body, route, self.reach(route.version))
+    }
+
+    /// What the handler of a request is given that asks nothing of its client (2026-07-28, basic/patterns/mrtr).
+    pub(super) fn context_without_asks(&self, body: &Bytes, route: Route<'_>) -> Result<Context, Error> {
+        let reach = Reach::Nowhere("a completion asks nothing; a tool, a prompt and a resource can");
+        self.context_with(body, route, reach)
+    }
+
+    fn context_with(&self, body: &Bytes, route: Route<'_>, reach: Reach) -> Result<Context, Error> {
         // A slice of the request's own bytes, so that nothing is copied for handlers that never ask.
         let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
         let Route { version, meta } = route;
@@ -45,7 +55,6 @@ impl Exchange {
             let progress_token = meta.progress_token()?.map(ToOwned::to_owned);
             self.line.set_hears(Hears { progress_token, log });
         }
-        let reach = self.reach(version);
         if era == Era::Legacy && self.peer.is_none() {
             self.line.outlives(match (reach, version >= ProtocolVersion::V2025_11_25) {
                 (Reach::Store, true) => Resumes::Primed,
