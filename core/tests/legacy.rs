@@ -674,11 +674,14 @@ fn a_client_is_asked_only_what_its_handshake_declared() {
     assert!(answer.message().contains("elicitation.form"), "{answer:?}");
 }
 
-/// A memory store that fails from a moment on.
+/// A memory store that fails from a moment on, and at values that are too large.
 struct Failing {
     store: MemoryStore,
     broken: Arc<std::sync::atomic::AtomicBool>,
 }
+
+/// The largest value that a [`Failing`] store takes, in bytes.
+const VALUE_BYTES_MAX: usize = 16 << 10;
 
 impl Failing {
     fn check(&self) -> Result<(), StoreError> {
@@ -727,6 +730,9 @@ impl Store for Failing {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             self.check()?;
+            if value.len() > VALUE_BYTES_MAX {
+                return Err(StoreError::new(StoreErrorKind::TooLarge, "put_if", "the value is too large"));
+            }
             self.store.put_if(key, value, ttl, condition).await
         })
     }
@@ -782,6 +788,26 @@ fn a_store_that_fails_in_the_middle_ends_the_call_with_an_error_and_says_nothing
     let answer: Value = reading.events().pop().unwrap();
     assert_eq!(answer["error"]["code"], -32603, "{answer}");
     assert!(reading.asks().is_empty(), "what could not be kept is not asked");
+}
+
+#[test]
+fn an_answer_that_no_store_takes_is_told_to_whoever_asked() {
+    let clock =
+        edgemcp_testkit::ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
+    let store = Failing { store: MemoryStore::new(Arc::new(clock)), broken: Arc::default() };
+    let stage = Stage::built(server(), Settings::default(), |builder| {
+        builder.store(Arc::new(store)).hold_max(Duration::from_secs(60))
+    });
+    let session = Session::begin(&stage);
+    let mut reading = session.call("lenient");
+    let answer = session.answer(&reading.ask_id(), accept(&"x".repeat(VALUE_BYTES_MAX)));
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    pass(&stage, Duration::from_secs(10), || {
+        reading.poll();
+    });
+    let told = reading.answer().unwrap();
+    assert_eq!(told, "refused: -32602 the answer is larger than the server's store takes");
+    assert_eq!(stage.log.all(), "");
 }
 
 #[test]
