@@ -25,7 +25,7 @@ use crate::{
     server::tables::Tables,
     session::Session,
     stdio::Peer,
-    store::{Consistency, LIST_PAGE_MAX, Partition, Store, StoreError},
+    store::{Consistency, Key, LIST_PAGE_MAX, Partition, Store, StoreError},
     task,
     version::{Era, ProtocolVersion},
     wire::{
@@ -81,9 +81,12 @@ fn item(change: &Change) -> String {
     }
 }
 
+/// What the items of resources begin with.
+const SUBSCRIPTION: &str = "uri.";
+
 /// The item of a change of the resource at `uri`, and of a subscription to it.
 fn subscription(uri: &str) -> String {
-    format!("uri.{}", fingerprint(uri.as_bytes()))
+    format!("{SUBSCRIPTION}{}", fingerprint(uri.as_bytes()))
 }
 
 /// Notes that something has changed.
@@ -229,14 +232,25 @@ pub(crate) async fn subscribe(exchange: &Exchange, uri: &str) -> Result<(), Erro
     };
     let (store, left) = (exchange.platform.strong_store(), session.left(&exchange.platform));
     let key = session.key(&subscription(uri))?;
-    let max = SUBSCRIPTIONS_MAX.min(LIST_PAGE_MAX);
-    let held = store.list(key.partition(), Some("uri."), max).await?;
-    // A session keeps other things too, and to subscribe again adds nothing.
-    let is_another = |item: &str| item.starts_with("uri.") && item != key.item();
-    if held.entries.iter().filter(|(item, _)| is_another(item)).count() >= max {
+    if others(&**store, &key).await? >= SUBSCRIPTIONS_MAX {
         return Err(too_many());
     }
     Ok(store.put(&key, uri.to_owned().into(), Some(left)).await?)
+}
+
+/// How many subscriptions there are beside the one under `key`.
+async fn others(store: &dyn Store, key: &Key) -> Result<usize, StoreError> {
+    let (mut count, mut after) = (0, SUBSCRIPTION.to_owned());
+    loop {
+        let page = store.list(key.partition(), Some(&after), LIST_PAGE_MAX).await?;
+        let items = page.entries.iter().map(|(item, _)| item);
+        // The session keeps other things too.
+        count += items.filter(|item| item.starts_with(SUBSCRIPTION) && *item != key.item()).count();
+        match page.next.filter(|next| next.starts_with(SUBSCRIPTION)) {
+            Some(next) => after = next,
+            None => return Ok(count),
+        }
+    }
 }
 
 fn too_many() -> Error {
@@ -363,7 +377,7 @@ async fn tell(exchange: &Exchange, session: &Session, item: &str) -> Result<(), 
     };
     let change = match list_change(&exchange.tables, item) {
         Some(change) => Some(change),
-        None if item.starts_with("uri.") => uri().await?.map(|uri| Change::Resource(Cow::Owned(uri))),
+        None if item.starts_with(SUBSCRIPTION) => uri().await?.map(|uri| Change::Resource(Cow::Owned(uri))),
         None => None,
     };
     if let Some(change) = change {

@@ -11,6 +11,7 @@ use crate::{
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
+    handle,
     model::Text,
 };
 
@@ -90,7 +91,9 @@ impl Completion {
     {
         let complete = Box::new(move |cx, pairs: &[(Cow<'_, str>, Cow<'_, str>)]| -> Completing {
             // What is half typed meets no constraint yet.
-            let answer = handler(cx, arguments::from_strings(pairs, &Constraints::default())?);
+            let read = || arguments::from_strings(pairs, &Constraints::default());
+            let arguments = handle::reading(&cx, read)?;
+            let answer = handler(cx, arguments);
             Ok(Box::pin(async move { answer.await.into_completions() }))
         });
         let schema = arguments::input_schema::<A>();

@@ -111,7 +111,8 @@ impl Context {
 }
 
 fn binding<T: JsonSchema>(cx: &Context) -> Binding {
-    let binding = Binding::to("handle").and(cx.0.tables.who.name.as_bytes()).and(T::schema_name().as_bytes());
+    // A name alone may be another type's too, of another module.
+    let binding = Binding::to("handle").and(cx.0.tables.who.name.as_bytes()).and(T::schema_id().as_bytes());
     bound_to(binding, cx.principal())
 }
 

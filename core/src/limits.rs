@@ -12,7 +12,7 @@ pub const BATCH_MESSAGES_MAX: usize = 50;
 /// The most members the arguments of a prompt, or what a client says about itself, may have.
 pub const MEMBERS_MAX: usize = 1000;
 
-/// The most bytes a request id may have, a text's quotes among them.
+/// The most bytes a request id or a progress token may have, a text's quotes among them.
 pub const ID_BYTES_MAX: usize = 256;
 
 /// The most bytes a method name may have.

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     http::headers::{self, Single},
     limits::{cut, echo},
-    wire::params::{self, Members},
+    wire::params,
 };
 
 /// The keyword of a schema that names the header.
@@ -117,7 +117,7 @@ impl ParamHeader {
     pub(crate) fn check(&self, headers: &HeaderMap, arguments: Option<&RawValue>) -> Result<(), Error> {
         let mut value = arguments;
         for name in &self.path {
-            value = value.and_then(|raw| Members::read(raw.get())).and_then(|members| members.get(name));
+            value = value.and_then(|raw| params::member(raw.get(), name));
         }
         let value = value.map(RawValue::get).filter(|text| *text != "null");
         let refuse = |why: String| Err(Error::header_mismatch(format!("header `{}` {why}", self.shown)));

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::{
     call::event_id,
@@ -61,12 +61,17 @@ pub(crate) async fn respond(
         Some(Event::Done(reply)) if takes_json || !reply.is_success() => return whole(reply),
         first => first,
     };
+    let session = match &first {
+        Some(Event::Done(reply)) => reply.session.clone(),
+        _ => None,
+    };
     let streamed = Streamed::new(platform, flow, first);
     let mut response = match platform.hold_max() {
         Some(_) => Response::new(Body::stream(Box::pin(streamed))),
         None => Response::new(Body::from(streamed.collect().await)),
     };
     sse::set_headers(response.headers_mut());
+    name_session(response.headers_mut(), session);
     response
 }
 
@@ -79,11 +84,16 @@ pub(crate) fn whole(Reply { status, body, session }: Reply) -> Response<Body> {
     if is_json {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
+    name_session(headers, session);
+    response
+}
+
+/// Tells the client the id of the session that it has begun.
+fn name_session(headers: &mut HeaderMap, session: Option<String>) {
     // What is sealed is base64.
     if let Some(Ok(id)) = session.map(HeaderValue::try_from) {
         headers.insert(session::HEADER, id);
     }
-    response
 }
 
 /// An answer that is sent while it is made.

@@ -12,13 +12,16 @@ use std::{
     time::Duration,
 };
 
-use common::{Answer, KEY, OLD_KEY, Settings, Stage, capable};
+use common::{Answer, KEY, OLD_KEY, Settings, Stage, capable, live::Session};
 use edgemcp::{
-    AskError, ModelPreferences, RequestState, Server,
+    AskError, ModelPreferences, RequestState, Server, TaskSupport,
     auth::{Principal, StaticTokens},
+    future::BoxFuture,
+    platform::{Delegate, DelegateError},
     prelude::*,
     store::{Consistency, NoStore, Partition},
 };
+use futures_util::FutureExt;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -102,6 +105,15 @@ fn server() -> Server {
         }))
 }
 
+/// Takes every task, and does none.
+struct Nobody;
+
+impl Delegate for Nobody {
+    fn delegate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), DelegateError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 /// A call of `name` by a client that can be asked everything.
 fn call(name: &str) -> Value {
     json!({"name": name, "_meta": capable()})
@@ -143,6 +155,98 @@ fn a_form_is_asked_for_and_its_answer_goes_on_from_there() {
     let second = stage.beside(server()).modern("tools/call", retry);
     assert_eq!(second.message(), "Hello, Ada!");
     assert_eq!(second.json["result"]["resultType"], "complete");
+}
+
+#[test]
+fn a_form_that_is_set_by_hand_is_what_its_answer_must_fit() {
+    let form = json!({
+        "type": "object",
+        "properties": {
+            "age": {"type": "integer", "minimum": 18},
+            "color": {"type": "string", "enum": ["red", "green"]},
+        },
+        "required": ["age"],
+    });
+    let server = Server::new("by-hand", "1")
+        .tool(Tool::new("any", "Ask for anything.", {
+            let form = form.clone();
+            move |cx: Context, _: NoArguments| {
+                let form = form.clone();
+                async move { cx.elicit::<Value>("?").schema(form).await.map(Json) }
+            }
+        }))
+        .tool(Tool::new("typed", "Ask for a map.", move |cx: Context, _: NoArguments| {
+            let form = form.clone();
+            async move {
+                let ages: std::collections::BTreeMap<String, Value> = cx.elicit("?").schema(form).await?;
+                Ok::<_, ToolError>(Json(ages))
+            }
+        }));
+    let stage = Stage::new(server);
+    for tool in ["any", "typed"] {
+        let first = stage.modern("tools/call", call(tool));
+        let answered = |content: Value| {
+            stage.modern("tools/call", again(call(tool), &first, json!({"ask-1": accept(content)})))
+        };
+        let good = json!({"age": 18, "color": "red"});
+        assert_eq!(answered(good.clone()).message(), good.to_string(), "{tool}");
+        for (content, says) in [
+            (json!({"age": 17}), "expected at least 18, got 17"),
+            (json!({"age": 18, "color": "blue"}), "\"blue\" is no choice"),
+            (json!({"color": "red"}), "must have `age`"),
+            (json!({"age": "18"}), "must be of type integer"),
+            (json!("18"), "invalid type"),
+        ] {
+            let refused = answered(content.clone());
+            assert_eq!(refused.code(), Some(-32602), "{tool} {content}: {refused:?}");
+            assert!(refused.message().contains(says), "{tool} {content}: {}", refused.message());
+        }
+    }
+}
+
+#[test]
+fn a_completion_asks_nothing_and_waits_for_nobody() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Wish {
+        wish: String,
+    }
+    let server = Server::new("completing", "1")
+        .tool(Tool::new("task", "A task.", |_, _: NoArguments| async {}).task(TaskSupport::Optional))
+        .prompt(Prompt::new("wish", "Wish.", |_, Wish { wish }| async move { wish }))
+        .completion(Completion::prompt("wish", "wish", |cx: Context, Wish { wish }| async move {
+            cx.become_task().await;
+            cx.close_stream().await;
+            cx.warning("a line");
+            let asked = cx.elicit::<bool>("Really?").await;
+            vec![format!("{wish}: {}", asked.unwrap_err())]
+        }));
+    let stage = Stage::built(server, Settings::default(), |builder| {
+        builder.hold_max(Duration::from_secs(60)).delegate(Arc::new(Nobody))
+    });
+    let mut capable = capable();
+    capable["io.modelcontextprotocol/clientCapabilities"]["extensions"] =
+        json!({"io.modelcontextprotocol/tasks": {}});
+    let params = json!({
+        "ref": {"type": "ref/prompt", "name": "wish"}, "argument": {"name": "wish", "value": "tea"}, "_meta": capable,
+    });
+    let (body, headers) = common::modern("completion/complete", params.clone());
+    let mut modern = http::Request::post("/mcp").header("content-type", "application/json");
+    for (name, value) in headers {
+        modern = modern.header(name, value);
+    }
+    let modern = modern.body(body.to_string().into()).unwrap();
+    let session = Session::begin(&stage);
+    let mut params = params;
+    params["_meta"] = json!({});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "completion/complete", "params": params});
+    let legacy = session.request(http::Method::POST, body.to_string(), &[]);
+    for request in [modern, legacy] {
+        let answer =
+            stage.service.handle(&stage.platform, request).now_or_never().expect("it waits for nobody");
+        let answer = Answer::new(answer);
+        let values = &answer.json["result"]["completion"]["values"];
+        assert!(values[0].as_str().is_some_and(|value| value.starts_with("tea: ")), "{answer:?}");
+    }
 }
 
 #[test]
@@ -358,6 +462,37 @@ fn a_state_that_is_forged_truncated_expired_or_swapped_is_refused_alike() {
         &send(&other, "greet", fresh.json["result"]["requestState"].as_str().unwrap()),
         "of another server",
     );
+}
+
+#[test]
+fn a_state_tells_integers_apart_that_a_double_would_not() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Account {
+        id: u128,
+    }
+    let server = Server::new("accounts", "1").tool(Tool::new(
+        "close",
+        "Close an account.",
+        |cx: Context, Account { id }| async move {
+            let sure: bool = cx.elicit("Are you sure?").await?;
+            Ok::<_, ToolError>(format!("{id} {sure}"))
+        },
+    ));
+    let stage = Stage::new(server);
+    let close = |id: &str, more: Value| {
+        let mut params = json!({"name": "close", "arguments": {"id": "ID"}, "_meta": capable()});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (body, headers) = common::modern("tools/call", params);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        stage.post(body.to_string().replace("\"ID\"", id), &headers)
+    };
+    let first = close("18446744073709551617", json!({}));
+    let retry = json!({
+        "requestState": first.json["result"]["requestState"],
+        "inputResponses": {"ask-1": accept(json!({"value": true}))},
+    });
+    assert_eq!(close("18446744073709551618", retry.clone()).code(), Some(-32602));
+    assert_eq!(close("18446744073709551617", retry).message(), "18446744073709551617 true");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use edgemcp::{
     CacheHint, Completion, Completions, ProtocolVersion, Server,
     apps::{Page, Permission, ToolUi, Visibility},
     auth::{Principal, StaticTokens},
-    limits::COMPLETION_VALUES_MAX,
+    limits::{COMPLETION_VALUES_MAX, MEMBERS_MAX},
     prelude::*,
 };
 use http::StatusCode;
@@ -257,6 +257,11 @@ fn a_gateway_can_trust_the_headers_that_repeat_arguments() {
         assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, Some(-32020)), "{answer:?}");
         assert!(answer.message().contains(says), "{says}: {}", answer.message());
     }
+    // Behind however many others an argument is still there.
+    let mut many: serde_json::Map<_, _> = (0..=MEMBERS_MAX).map(|n| (format!("more{n}"), json!(n))).collect();
+    many.insert("region".to_owned(), json!("us"));
+    assert_eq!(call(Value::Object(many.clone()), &[]).code(), Some(-32020));
+    assert_eq!(call(Value::Object(many), &[("mcp-param-region", "us")]).message(), "us None");
 }
 
 #[test]
@@ -402,5 +407,5 @@ fn a_completion_cannot_wait_for_its_client() {
     }
     let reading = common::live::Reading::of(&stage, request.body(body.to_string().into()).unwrap());
     assert!(reading.response.is_some(), "it hangs");
-    assert!(reading.text.contains("nobody is asked while"), "{}", reading.text);
+    assert!(reading.text.contains("a completion asks nothing"), "{}", reading.text);
 }

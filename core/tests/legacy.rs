@@ -10,137 +10,26 @@
 mod common;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context as Task, Poll, Waker},
     time::Duration,
 };
 
-use bytes::Bytes;
 use common::{
     Answer, Settings, Stage,
-    live::{self, Behind, LATEST, Session, accept, call, capabilities, initialize, pass},
+    asked::{one_piece, server, stage},
+    live::{self, LATEST, Session, accept, call, capabilities, initialize, pass},
 };
 use edgemcp::{
-    AskError, LoggingLevel, Progress, ProtocolVersion, Server, Sessions,
-    auth::{Principal, StaticTokens},
-    limits::SESSION_ID_BYTES_MAX,
+    ProtocolVersion, Server,
     prelude::*,
     stdio::Connection,
     store::{MemoryStore, NoStore},
 };
 use edgemcp_testkit::{FAILURE, ManualClock, TestStore};
 use futures_util::StreamExt;
-use http::{Method, Request, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
-
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-struct Name {
-    name: String,
-}
-
-fn server() -> Server {
-    Server::new("asking", "1")
-        .tool(Tool::new("greet", "Greet.", |cx: Context, _: NoArguments| async move {
-            cx.progress(Progress::new(1.0).total(2.0));
-            let Name { name } = cx.elicit("What is your name?").await?;
-            cx.progress((2.0, 2.0));
-            Ok::<_, ToolError>(format!("Hello, {name}!"))
-        }))
-        .tool(Tool::new("both", "Ask for two things at once.", |cx: Context, _: NoArguments| async move {
-            let (Name { name }, said) =
-                cx.ask().elicit::<Name>("What is your name?").sample("Say hello.").await?;
-            Ok::<_, ToolError>(format!("{name} {}", said.text()))
-        }))
-        .tool(Tool::new("log", "Log at every level.", |cx: Context, _: NoArguments| async move {
-            for level in LoggingLevel::ALL {
-                cx.log(level, level.as_str());
-            }
-        }))
-        .tool(Tool::new("url", "Send somebody somewhere.", |cx: Context, _: NoArguments| async move {
-            cx.elicit_url("Sign in.", "https://example.com/sign-in").await?;
-            Ok::<_, ToolError>("opened")
-        }))
-        .tool(Tool::new("lenient", "Ask, and say how it went.", |cx: Context, _: NoArguments| async move {
-            Ok::<_, ToolError>(match cx.elicit::<Name>("What is your name?").await {
-                Ok(Name { name }) => name,
-                Err(AskError::Refused(code, message)) => format!("refused: {code} {message}"),
-                Err(other) => format!("{other}"),
-            })
-        }))
-        .tool(Tool::new("wait", "Wait for a minute.", |cx: Context, _: NoArguments| async move {
-            cx.platform().sleep(Duration::from_secs(60)).await;
-            "waited"
-        }))
-        .tool(Tool::new("leave", "Close the stream, then go on.", |cx: Context, _: NoArguments| async move {
-            cx.close_stream().await;
-            cx.platform().sleep(Duration::from_secs(5)).await;
-            "came back"
-        }))
-        .tool(Tool::new("who", "Say who the client is.", |cx: Context, _: NoArguments| async move {
-            format!("{:?} {} {}", cx.client(), cx.client_has("sampling"), cx.client_has("roots"))
-        }))
-}
-
-/// A platform that holds a stream for a minute, and works behind an answer.
-fn stage() -> (Stage, Behind) {
-    let behind = Behind::default();
-    let mut stage =
-        Stage::built(server(), Settings::default(), |builder| builder.hold_max(Duration::from_secs(60)));
-    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
-    (stage, behind)
-}
-
-/// A platform that sends answers in one piece, and does nothing behind them.
-fn one_piece() -> Stage {
-    Stage::new(server())
-}
-
-#[test]
-fn a_session_is_in_its_id_and_any_instance_knows_it() {
-    let (stage, _) = stage();
-    let session = Session::begin(&stage);
-    assert!(session.id.len() <= SESSION_ID_BYTES_MAX, "{}", session.id.len());
-    assert!(session.id.bytes().all(|b| (0x21..=0x7e).contains(&b)));
-    let other = stage.beside(server());
-    let answer = session.at(&other).post(&call("who"));
-    assert_eq!(answer.message(), r#"Some(("c", "9")) true false"#);
-}
-
-#[test]
-fn a_session_brings_its_revision_where_the_header_is_left_out() {
-    let (stage, _) = stage();
-    let session = Session::begin(&stage);
-    let mut request = session.request(Method::POST, call("who").to_string(), &[]);
-    request.headers_mut().remove("mcp-protocol-version");
-    let answer = Answer::new(stage.send(request));
-    assert!(answer.json["result"]["content"].is_array());
-    let mut request = session.request(
-        Method::POST,
-        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string(),
-        &[],
-    );
-    request.headers_mut().remove("mcp-protocol-version");
-    let server = Server::new("asking", "1").tool(Tool::new("n", "Count.", |_, _: NoArguments| async { 1 }));
-    let answer = Answer::new(stage.beside(server).send(request));
-    assert!(answer.json["result"]["tools"][0]["outputSchema"].is_object(), "2025-03-26 would have none");
-}
-
-#[test]
-fn a_session_has_batches_where_its_revision_has() {
-    let (stage, _) = stage();
-    let batch = json!([call("who"), call("who")]).to_string();
-    for (version, code) in [(ProtocolVersion::V2025_03_26, None), (LATEST, Some(-32600))] {
-        let session = Session::of(&stage, version, &capabilities(), None);
-        let mut request = session.request(Method::POST, batch.clone(), &[]);
-        request.headers_mut().remove("mcp-protocol-version");
-        let answer = Answer::new(stage.send(request));
-        assert_eq!(answer.code(), code, "{version} {answer:?}");
-        assert_eq!(answer.json.as_array().map_or(0, Vec::len), if code.is_none() { 2 } else { 0 });
-    }
-}
 
 #[test]
 fn a_batch_asks_for_each_of_its_calls() {
@@ -169,89 +58,6 @@ fn a_batch_asks_for_each_of_its_calls() {
         answer["result"]["content"][0]["text"].clone()
     };
     assert_eq!((said(7), said(8)), (json!("one"), json!("two")));
-}
-
-#[test]
-fn a_session_that_is_forged_truncated_expired_or_somebody_elses_is_not_found() {
-    let tokens = || StaticTokens::new().token("a", Principal::new("ada")).token("b", Principal::new("bob"));
-    let stage =
-        Stage::new(server().verifier(tokens()).sessions(Sessions::new().ttl(Duration::from_secs(60))));
-    let session = Session::of(&stage, LATEST, &capabilities(), Some("a"));
-    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
-    assert_eq!(session.post(&ping).status, StatusCode::OK);
-    let gone = |session: Session<'_>, why: &str| {
-        let answer = session.post(&ping);
-        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{why}");
-        assert_eq!(answer.json["id"], 1, "{why}");
-        assert!(answer.message().contains("send `initialize` again"), "{why}: {answer:?}");
-    };
-    gone(Session { token: Some("b"), id: session.id.clone(), ..session }, "another's");
-    gone(Session { id: format!("{}A", session.id), ..session.at(&stage) }, "longer");
-    gone(Session { id: session.id.get(1..).unwrap().to_owned(), ..session.at(&stage) }, "shorter");
-    gone(Session { id: "x".repeat(SESSION_ID_BYTES_MAX + 1), ..session.at(&stage) }, "too long");
-    let notification = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-    let other = Session { id: "x".to_owned(), ..session.at(&stage) };
-    assert_eq!(other.post(&notification).status, StatusCode::NOT_FOUND);
-    assert_eq!(other.answer("x", json!({})).status, StatusCode::NOT_FOUND);
-    let again = Session { id: "x".to_owned(), ..session.at(&stage) }.post(&initialize(LATEST, &json!({})));
-    assert_eq!(again.status, StatusCode::OK, "a client begins anew with the old id still in its hands");
-    stage.clock.advance(Duration::from_secs(60));
-    gone(session, "expired");
-}
-
-#[test]
-fn a_modern_request_ignores_a_session_id() {
-    let (stage, _) = stage();
-    let (body, headers) = common::modern("tools/list", json!({}));
-    let mut headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    headers.push(("mcp-session-id", "nonsense"));
-    let answer = stage.post(body.to_string(), &headers);
-    assert_eq!((answer.status, answer.header("mcp-session-id")), (StatusCode::OK, None));
-}
-
-#[test]
-fn without_a_key_or_where_they_are_switched_off_there_are_no_sessions() {
-    let keyless = Stage::built(server(), Settings(Vec::new()), |builder| builder);
-    let off = Stage::new(server().sessions(Sessions::off()));
-    for stage in [keyless, off] {
-        let answer = stage.post(initialize(LATEST, &capabilities()).to_string(), &[]);
-        assert_eq!((answer.status, answer.header("mcp-session-id")), (StatusCode::OK, None));
-        let asked = stage.legacy(LATEST, "tools/call", json!({"name": "greet"}));
-        assert_eq!(asked.json["result"]["isError"], true);
-        assert!(asked.message().contains("it has no session"), "{}", asked.message());
-        let delete = Request::delete("/mcp").header("mcp-session-id", "x").body(Bytes::new()).unwrap();
-        assert_eq!(stage.send(delete).status(), StatusCode::METHOD_NOT_ALLOWED);
-    }
-    let broken =
-        Stage::built(server(), Settings(vec![("EDGEMCP_SEAL_KEYS", "AAAA".to_owned())]), |builder| builder);
-    let answer = broken.post(initialize(LATEST, &capabilities()).to_string(), &[]);
-    assert_eq!((answer.status, answer.header("mcp-session-id")), (StatusCode::OK, None));
-    assert!(broken.log.all().contains("`EDGEMCP_SEAL_KEYS` has a key of 3 bytes"), "{}", broken.log.all());
-}
-
-#[test]
-fn a_session_ends_for_every_instance_where_that_is_switched_on() {
-    let (stage, _) = stage();
-    let session = Session::begin(&stage);
-    let end = |session: &Session<'_>| {
-        Answer::new(session.stage.send(session.request(Method::DELETE, String::new(), &[])))
-    };
-    let refused = end(&session);
-    assert_eq!(
-        (refused.status, refused.header("allow")),
-        (StatusCode::METHOD_NOT_ALLOWED, Some("POST, OPTIONS"))
-    );
-
-    let revocable = || server().sessions(Sessions::new().revocable());
-    let stage = Stage::new(revocable());
-    let session = Session::begin(&stage);
-    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
-    assert_eq!(session.post(&ping).status, StatusCode::OK);
-    assert_eq!(end(&session).status, StatusCode::NO_CONTENT);
-    let other = stage.beside(revocable());
-    assert_eq!(session.at(&other).post(&ping).status, StatusCode::NOT_FOUND);
-    assert_eq!(end(&session).status, StatusCode::NOT_FOUND);
-    assert_eq!(session.resume(&format!("{}.0", "a".repeat(32))).status(), StatusCode::NOT_FOUND);
 }
 
 #[test]
@@ -371,24 +177,6 @@ fn an_answer_of_null_is_one_that_does_not_fit() {
 }
 
 #[test]
-fn a_client_that_says_it_has_seen_more_than_there_is_gets_the_answer() {
-    let (stage, behind) = stage();
-    let session = Session::begin(&stage);
-    let reading = session.call("greet");
-    let id = reading.ask_id();
-    let (call, _) = id.split_once('.').unwrap();
-    drop(reading);
-    behind.lose();
-    pass(&stage, Duration::from_secs(20), || ());
-    let mut back = session.resume(&format!("{call}.{}", u32::MAX));
-    session.answer(&id, accept("Ada"));
-    pass(&stage, Duration::from_secs(1), || {
-        back.poll();
-    });
-    assert_eq!(back.answer().as_deref(), Some("Hello, Ada!"));
-}
-
-#[test]
 fn an_answer_to_no_ask_or_of_another_session_changes_nothing() {
     let (stage, _) = stage();
     let session = Session::begin(&stage);
@@ -414,44 +202,6 @@ fn an_answer_to_no_ask_or_of_another_session_changes_nothing() {
 }
 
 #[test]
-fn an_instance_that_dies_between_ask_and_answer_is_taken_over_once_its_lease_is_over() {
-    let (stage, _) = stage();
-    let session = Session::begin(&stage);
-    let reading = session.call("greet");
-    let (id, last) = (reading.ask_id(), reading.last_id());
-    // Killed: nothing of it runs any more, not even what would tidy up.
-    std::mem::forget(reading);
-    let b = stage.beside(server());
-    session.at(&b).answer(&id, accept("Ada"));
-    let mut resumed = session.at(&b).resume(&last);
-    assert!(resumed.text.starts_with(&format!("id: {last}\nretry: ")), "{}", resumed.text);
-    pass(&stage, Duration::from_secs(10), || {
-        resumed.poll();
-    });
-    assert!(resumed.answer().is_none(), "the lease is not over yet");
-    pass(&stage, Duration::from_secs(6), || {
-        resumed.poll();
-    });
-    assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
-    assert!(resumed.ended);
-    assert!(resumed.asks().is_empty(), "what was sent before is not sent again");
-    let mut again = session.at(&b).resume(&last);
-    again.poll();
-    assert_eq!(again.answer().as_deref(), Some("Hello, Ada!"), "the answer stays for who comes again");
-}
-
-#[test]
-fn what_was_not_seen_of_a_stream_comes_again() {
-    let (stage, _) = stage();
-    let session = Session::begin(&stage);
-    let reading = session.call("greet");
-    let first = reading.text.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
-    let mut resumed = session.resume(&first);
-    resumed.poll();
-    assert_eq!(resumed.ask_id(), reading.ask_id());
-}
-
-#[test]
 fn a_platform_of_one_piece_sends_the_ask_and_goes_on_when_its_client_comes_back() {
     let stage = one_piece();
     let session = Session::begin(&stage);
@@ -468,96 +218,6 @@ fn a_platform_of_one_piece_sends_the_ask_and_goes_on_when_its_client_comes_back(
     let old = Session::of(&stage, ProtocolVersion::V2025_06_18, &capabilities(), None);
     let refused = old.call("greet").answer().unwrap();
     assert!(refused.contains("EDGEMCP_LAMBDA_RESPONSE"), "{refused}");
-}
-
-#[test]
-fn a_stream_is_closed_when_a_person_thinks_for_longer_than_the_platform_holds_it() {
-    let (stage, behind) = stage();
-    let session = Session::begin(&stage);
-    let mut reading = session.call("greet");
-    pass(&stage, Duration::from_secs(61), || {
-        reading.poll();
-    });
-    assert!(reading.ended && reading.answer().is_none());
-    // The posted answer has the call gone on with, though nobody is there to hear it.
-    session.answer(&reading.ask_id(), accept("Ada"));
-    assert_eq!(behind.len(), 1);
-    behind.poll();
-    assert_eq!(behind.len(), 0);
-    let resumed = session.resume(&reading.last_id());
-    assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"));
-}
-
-#[test]
-fn exactly_one_of_several_who_come_back_runs_the_handler() {
-    let runs = Arc::new(AtomicUsize::new(0));
-    let counting = {
-        let runs = runs.clone();
-        move || {
-            let runs = runs.clone();
-            Server::new("counting", "1").tool(Tool::new(
-                "greet",
-                "Greet.",
-                move |cx: Context, _: NoArguments| {
-                    let runs = runs.clone();
-                    async move {
-                        let Name { name } = cx.elicit("What is your name?").await?;
-                        runs.fetch_add(1, Ordering::Relaxed);
-                        cx.platform().sleep(Duration::from_secs(3)).await;
-                        Ok::<_, ToolError>(name)
-                    }
-                },
-            ))
-        }
-    };
-    let stage =
-        Stage::built(counting(), Settings::default(), |builder| builder.hold_max(Duration::from_secs(10)));
-    let session = Session::begin(&stage);
-    let mut reading = session.call("greet");
-    pass(&stage, Duration::from_secs(11), || {
-        reading.poll();
-    });
-    assert!(reading.ended);
-    session.answer(&reading.ask_id(), accept("Ada"));
-    let others: Vec<_> = (0..3).map(|_| stage.beside(counting())).collect();
-    let mut resumed: Vec<_> =
-        others.iter().map(|other| session.at(other).resume(&reading.last_id())).collect();
-    pass(&stage, Duration::from_secs(8), || {
-        for reading in &mut resumed {
-            reading.poll();
-        }
-    });
-    for reading in &resumed {
-        assert_eq!(reading.answer().as_deref(), Some("Ada"));
-    }
-    assert_eq!(runs.load(Ordering::Relaxed), 1);
-}
-
-#[test]
-fn a_handler_closes_its_stream_and_its_client_comes_back_for_the_answer() {
-    let (stage, behind) = stage();
-    let session = Session::begin(&stage);
-    let mut reading = session.call("leave");
-    reading.poll();
-    assert!(reading.ended && reading.answer().is_none(), "{}", reading.text);
-    assert_eq!(behind.len(), 1, "the handler goes on behind");
-    let mut resumed = session.resume(&reading.last_id());
-    pass(&stage, Duration::from_secs(6), || {
-        behind.poll();
-        resumed.poll();
-    });
-    assert_eq!(resumed.answer().as_deref(), Some("came back"), "{}", resumed.text);
-
-    // Where nothing runs behind an answer, the handler runs again.
-    let stage = one_piece();
-    let session = Session::begin(&stage);
-    let reading = session.call("leave");
-    assert!(reading.ended && reading.answer().is_none());
-    let mut resumed = session.resume(&reading.last_id());
-    pass(&stage, Duration::from_secs(6), || {
-        resumed.poll();
-    });
-    assert_eq!(resumed.answer().as_deref(), Some("came back"));
 }
 
 #[test]
@@ -688,6 +348,28 @@ fn a_store_that_fails_in_the_middle_ends_the_call_with_an_error_and_says_nothing
     assert!(reading.asks().is_empty(), "what could not be kept is not asked");
 }
 
+/// The largest value that the store takes, in bytes.
+const VALUE_BYTES_MAX: usize = 16 << 10;
+
+#[test]
+fn an_answer_that_no_store_takes_is_told_to_whoever_asked() {
+    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
+    let store = TestStore::new(MemoryStore::new(Arc::new(clock))).value_bytes_max(VALUE_BYTES_MAX);
+    let stage = Stage::built(server(), Settings::default(), |builder| {
+        builder.store(Arc::new(store)).hold_max(Duration::from_secs(60))
+    });
+    let session = Session::begin(&stage);
+    let mut reading = session.call("lenient");
+    let answer = session.answer(&reading.ask_id(), accept(&"x".repeat(VALUE_BYTES_MAX)));
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    pass(&stage, Duration::from_secs(10), || {
+        reading.poll();
+    });
+    let told = reading.answer().unwrap();
+    assert_eq!(told, "refused: -32602 the answer is larger than the server's store takes");
+    assert_eq!(stage.log.all(), "");
+}
+
 #[test]
 fn over_stdio_a_client_is_asked_on_its_connection() {
     let stage = Stage::built(server(), Settings(Vec::new()), |builder| builder.store(Arc::new(NoStore)));
@@ -723,375 +405,18 @@ fn over_stdio_a_client_is_asked_on_its_connection() {
     assert_eq!(next(&mut waiting), None, "a cancelled request has no answer");
 }
 
-/// A server whose tool says each time that it runs.
-fn counting<F: Future<Output = Result<String, ToolError>> + Send + 'static>(
-    work: impl Fn(Context) -> F + Clone + Send + Sync + 'static,
-) -> (impl Fn() -> Server, Arc<AtomicUsize>) {
-    let runs = Arc::new(AtomicUsize::new(0));
-    let counted = runs.clone();
-    let server = move || {
-        let (work, runs) = (work.clone(), counted.clone());
-        Server::new("counting", "1").tool(Tool::new("count", "Count.", move |cx: Context, _: NoArguments| {
-            runs.fetch_add(1, Ordering::Relaxed);
-            work(cx)
-        }))
-    };
-    (server, runs)
-}
-
-/// A platform that holds a stream for a minute, and works behind an answer.
-fn stage_of(server: Server) -> (Stage, Behind) {
-    let behind = Behind::default();
-    let mut stage =
-        Stage::built(server, Settings::default(), |builder| builder.hold_max(Duration::from_secs(60)));
-    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
-    (stage, behind)
-}
-
-#[test]
-fn a_call_whose_stream_is_closed_stays_with_whoever_works_on_it() {
-    let (server, runs) = counting(|cx| async move {
-        cx.close_stream().await;
-        cx.platform().sleep(Duration::from_secs(40)).await;
-        Ok("worked".to_owned())
-    });
-    let (stage, behind) = stage_of(server());
-    let session = Session::begin(&stage);
-    let mut reading = session.call("count");
-    assert!(reading.poll().ended);
-    let other = stage.beside(server());
-    let mut resumed = session.at(&other).resume(&reading.last_id());
-    pass(&stage, Duration::from_secs(42), || {
-        behind.poll();
-        resumed.poll();
-    });
-    assert_eq!(resumed.answer().as_deref(), Some("worked"));
-    assert_eq!(runs.load(Ordering::Relaxed), 1);
-}
-
-#[test]
-fn a_call_whose_client_has_gone_stays_with_whoever_works_on_it() {
-    let (server, runs) = counting(|cx| async move {
-        cx.progress(1.0);
-        cx.platform().sleep(Duration::from_secs(40)).await;
-        Ok("worked".to_owned())
-    });
-    let (stage, behind) = stage_of(server());
-    let session = Session::begin(&stage);
-    let mut reading = session.call("count");
-    let last = reading.poll().last_id();
-    drop(reading);
-    behind.poll();
-    let other = stage.beside(server());
-    let mut resumed = session.at(&other).resume(&last);
-    pass(&stage, Duration::from_secs(42), || {
-        behind.poll();
-        resumed.poll();
-    });
-    assert_eq!(resumed.answer().as_deref(), Some("worked"));
-    assert_eq!(runs.load(Ordering::Relaxed), 1);
-}
-
-#[test]
-fn a_call_that_is_often_answered_stays_with_whoever_works_on_it() {
-    let (server, runs) = counting(|cx| async move {
-        for _ in 0..10 {
-            let _: Name = cx.elicit("What is your name?").await?;
-        }
-        Ok("asked".to_owned())
-    });
-    let (stage, behind) = stage_of(server());
-    let session = Session::begin(&stage);
-    let mut reading = session.call("count");
-    for number in 0..10 {
-        let id = reading.asks()[number]["id"].as_str().unwrap().to_owned();
-        pass(&stage, Duration::from_secs(3), || {
-            reading.poll();
-        });
-        session.answer(&id, accept("Ada"));
-        behind.poll();
-        pass(&stage, Duration::from_secs(1), || {
-            reading.poll();
-        });
-    }
-    assert_eq!(reading.answer().as_deref(), Some("asked"), "{}", reading.text);
-    assert_eq!(runs.load(Ordering::Relaxed), 1);
-}
-
-#[test]
-fn whoever_only_reads_what_another_writes_stops_when_its_client_goes() {
-    let (stage, behind) = stage();
-    let session = Session::begin(&stage);
-    let reading = session.call("greet");
-    let other = stage.beside(server());
-    let resumed = session.at(&other).resume(&reading.last_id());
-    assert!(!resumed.ended);
-    drop(resumed);
-    assert_eq!(behind.len(), 0);
-}
-
-#[test]
-fn an_instance_that_stood_still_for_too_long_adds_nothing_to_a_call() {
-    let (server, _) = counting(|cx| async move {
-        cx.progress(1.0);
-        let Name { name } = cx.elicit("What is your name?").await?;
-        Ok(name)
-    });
-    let (stage, _behind) = stage_of(server());
-    let session = Session::begin(&stage);
-    let mut reading = session.call("count");
-    let (id, last) = (reading.ask_id(), reading.last_id());
-    session.answer(&id, accept("Ada"));
-    stage.clock.advance(Duration::from_secs(20));
-    let other = stage.beside(server());
-    let resumed = session.at(&other).resume(&last);
-    assert_eq!(resumed.answer().as_deref(), Some("Ada"));
-    assert!(reading.poll().ended);
-    assert!(reading.answer().is_none(), "{}", reading.text);
-    let again = session.resume(&last);
-    assert_eq!(again.events().iter().filter(|event| event["id"] == 7).count(), 1, "{}", again.text);
-}
-
-#[test]
-fn a_client_that_comes_back_before_it_is_missed_gets_its_answer_once_it_is_there() {
-    let (server, runs) = counting(|cx| async move {
-        cx.progress(1.0);
-        cx.platform().sleep(Duration::from_secs(10)).await;
-        Ok("worked".to_owned())
-    });
-    let (stage, _behind) = stage_of(server());
-    let session = Session::begin(&stage);
-    let mut reading = session.call("count");
-    let last = reading.poll().last_id();
-    // Its connection is broken, and only the client knows.
-    let other = stage.beside(server());
-    let mut resumed = session.at(&other).resume(&last);
-    pass(&stage, Duration::from_secs(12), || {
-        reading.poll();
-        resumed.poll();
-    });
-    assert_eq!(resumed.answer().as_deref(), Some("worked"));
-    assert_eq!(runs.load(Ordering::Relaxed), 1);
-    // A call that nobody works on is none after a while.
-    let mut gone = session.resume(&format!("{}.0", "0".repeat(32)));
-    pass(&stage, Duration::from_secs(4), || {
-        gone.poll();
-    });
-    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
-}
-
-#[test]
-fn an_answer_that_is_there_as_its_client_goes_is_kept_for_it() {
-    let ready = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let (server, runs) = {
-        let ready = ready.clone();
-        counting(move |cx| {
-            let ready = ready.clone();
-            async move {
-                cx.progress(1.0);
-                std::future::poll_fn(|_| match ready.load(Ordering::Relaxed) {
-                    true => Poll::Ready(()),
-                    false => Poll::Pending,
-                })
-                .await;
-                Ok("worked".to_owned())
-            }
-        })
-    };
-    let (stage, behind) = stage_of(server());
-    let session = Session::begin(&stage);
-    let mut reading = session.call("count");
-    let last = reading.poll().last_id();
-    ready.store(true, Ordering::Relaxed);
-    drop(reading);
-    behind.poll();
-    let resumed = session.resume(&last);
-    assert_eq!(resumed.answer().as_deref(), Some("worked"), "{}", resumed.text);
-    assert_eq!(runs.load(Ordering::Relaxed), 1);
-}
-
-#[test]
-fn a_call_that_was_cancelled_is_not_gone_on_with() {
-    let (stage, behind) = stage();
-    let session = Session::begin(&stage);
-    let mut reading = session.call("greet");
-    pass(&stage, Duration::from_secs(61), || {
-        reading.poll();
-    });
-    assert!(reading.ended);
-    session.post(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}));
-    session.answer(&reading.ask_id(), accept("Ada"));
-    behind.poll();
-    let resumed = session.resume(&reading.last_id());
-    assert_eq!(resumed.answer(), None, "{}", resumed.text);
-    assert!(resumed.ended);
-}
-
-#[test]
-fn nobody_waits_for_ever_for_a_client_that_has_gone() {
-    let (stage, behind) = stage();
-    let session = Session::of(&stage, ProtocolVersion::V2025_06_18, &capabilities(), None);
-    drop(session.call("greet"));
-    pass(&stage, Duration::from_secs(3700), || behind.poll());
-    assert_eq!(behind.len(), 0);
-}
-
-#[test]
-fn a_stream_that_is_taken_up_begins_where_its_client_was() {
-    let (stage, behind) = stage();
-    let session = Session::begin(&stage);
-    let mut reading = session.call("both");
-    let first = reading.text.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
-    pass(&stage, Duration::from_secs(61), || {
-        reading.poll();
-    });
-    let resumed = session.resume(&first);
-    assert_eq!(resumed.asks().len(), 2);
-    let begins = format!("id: {first}\n");
-    assert!(resumed.text.starts_with(&begins), "{}", resumed.text);
-    drop(behind);
-}
-
-#[test]
-fn a_client_whose_revision_has_no_priming_is_sent_none() {
-    let (stage, _behind) = stage();
-    let session = Session::of(&stage, ProtocolVersion::V2025_06_18, &capabilities(), None);
-    let reading = session.call("greet");
-    let resumed = session.resume(&reading.last_id());
-    assert_eq!((resumed.text.as_str(), resumed.ended), ("", false));
-}
-
-#[test]
-fn a_store_that_fails_while_a_stream_is_taken_up_loses_nothing_of_it() {
-    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let clock =
-        edgemcp_testkit::ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = Failing { store: MemoryStore::new(Arc::new(clock)), broken: broken.clone() };
-    let stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store)).hold_max(Duration::from_secs(60))
-    });
-    let session = Session::begin(&stage);
-    let mut working = session.call("lenient");
-    let mut resumed = session.at(&stage).resume(&working.last_id());
-    assert!(!resumed.ended);
-    broken.store(true, Ordering::Relaxed);
-    pass(&stage, Duration::from_secs(1), || {
-        resumed.poll();
-    });
-    assert!(resumed.ended);
-    broken.store(false, Ordering::Relaxed);
-    session.answer(&working.ask_id(), accept("Ada"));
-    pass(&stage, Duration::from_secs(2), || {
-        working.poll();
-    });
-    assert!(working.ended);
-    let again = session.resume(&resumed.last_id());
-    assert_eq!(again.answer().as_deref(), Some("Ada"), "{}\n{}", resumed.text, again.text);
-}
-
 #[test]
 fn a_call_that_asks_for_nothing_does_not_depend_on_the_store() {
-    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let clock =
-        edgemcp_testkit::ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = Failing { store: MemoryStore::new(Arc::new(clock)), broken: broken.clone() };
+    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
+    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
     let stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store)).hold_max(Duration::from_secs(100))
+        builder.store(Arc::new(store.clone())).hold_max(Duration::from_secs(100))
     });
     let session = Session::begin(&stage);
-    broken.store(true, Ordering::Relaxed);
+    store.fail(true);
     let mut reading = session.call("wait");
     pass(&stage, Duration::from_secs(61), || {
         reading.poll();
     });
     assert_eq!(reading.answer().as_deref(), Some("waited"), "{}", reading.text);
-}
-
-/// A memory store whose events take their time while it is slow.
-struct Slow {
-    store: MemoryStore,
-    slow: Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl Store for Slow {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { watch: false, ..self.store.capabilities() }
-    }
-    fn get<'a>(&'a self, key: &'a Key, how: Consistency) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.get(key, how)
-    }
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            std::future::poll_fn(|_| match self.slow.load(Ordering::Relaxed) {
-                true => Poll::Pending,
-                false => Poll::Ready(()),
-            })
-            .await;
-            self.store.put(key, value, ttl).await
-        })
-    }
-    fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.store.delete(key)
-    }
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.store.take(key)
-    }
-    fn put_if<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.store.put_if(key, value, ttl, condition)
-    }
-    fn increment<'a>(
-        &'a self,
-        key: &'a Key,
-        by: i64,
-        ttl: Option<Duration>,
-    ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        self.store.increment(key, by, ttl)
-    }
-    fn list<'a>(
-        &'a self,
-        partition: &'a Partition,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.store.list(partition, after, limit)
-    }
-}
-
-#[test]
-fn a_client_that_goes_while_its_answer_is_kept_finds_it_later() {
-    let slow = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let clock =
-        edgemcp_testkit::ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = Slow { store: MemoryStore::new(Arc::new(clock)), slow: slow.clone() };
-    let behind = Behind::default();
-    let mut stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store)).hold_max(Duration::from_secs(60))
-    });
-    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
-    let session = Session::begin(&stage);
-    let mut reading = session.call("greet");
-    session.answer(&reading.ask_id(), accept("Ada"));
-    behind.poll();
-    slow.store(true, Ordering::Relaxed);
-    pass(&stage, Duration::from_secs(2), || {
-        reading.poll();
-    });
-    assert!(reading.answer().is_none());
-    let last = reading.last_id();
-    drop(reading);
-    slow.store(false, Ordering::Relaxed);
-    behind.poll();
-    let resumed = session.resume(&last);
-    assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
 }

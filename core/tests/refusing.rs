@@ -662,6 +662,10 @@ fn a_preflight_says_what_a_page_may_send() {
         "mcp-name",
         "mcp-protocol-version",
         "mcp-param-region",
+        // What `Context::trace` reads.
+        "traceparent",
+        "tracestate",
+        "baggage",
     ] {
         assert!(allowed.contains(name), "{allowed}");
     }

@@ -52,6 +52,19 @@ struct Of {
     order: Handle<Order>,
 }
 
+/// Of another module, and otherwise as the one here.
+mod returned {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    pub(super) struct Cart {
+        pub(super) number: u64,
+    }
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Returned {
+    cart: Handle<returned::Cart>,
+}
+
 fn server() -> Server {
     Server::new("remembering", "1")
         .tool(Tool::new("count", "Count.", |cx: Context, _: NoArguments| async move {
@@ -84,9 +97,23 @@ fn server() -> Server {
             Ok::<_, ToolError>(format!("{}: {}", cart.number, things.join(", ")))
         }))
         .tool(Tool::new("order", "Look at an order.", |_, Of { order }: Of| async move { order.number }))
+        .tool(Tool::new(
+            "returned",
+            "Look at a returned cart.",
+            |_, Returned { cart }| async move { cart.number },
+        ))
         .prompt(Prompt::new("cart", "Talk of a cart.", |_, InCart { cart, .. }| async move {
             cart.into_inner().number.to_string()
         }))
+        .completion(Completion::prompt("cart", "what", |_, Typed { what, cart }| async move {
+            cart.map(|cart| format!("{what} for {}", cart.number)).into_iter().collect::<Vec<_>>()
+        }))
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Typed {
+    what: String,
+    cart: Option<Handle<Cart>>,
 }
 
 fn guarded() -> Server {
@@ -186,6 +213,13 @@ fn a_handle_carries_state_from_call_to_call_in_every_revision() {
     {
         assert_eq!(answer.json["result"]["messages"][0]["content"]["text"], "7", "{version:?}");
     }
+    let params = json!({
+        "ref": {"type": "ref/prompt", "name": "cart"},
+        "argument": {"name": "what", "value": "tea"},
+        "context": {"arguments": {"cart": cart}},
+    });
+    let completed = stage.modern("completion/complete", params);
+    assert_eq!(completed.json["result"]["completion"]["values"], json!(["tea for 7"]), "{completed:?}");
     let listed = stage.modern("tools/list", json!({}));
     let put = listed.json["result"]["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "put");
     assert_eq!(put.unwrap()["inputSchema"]["properties"]["cart"]["type"], "string");
@@ -212,6 +246,7 @@ fn a_handle_that_is_forged_swapped_expired_or_somebody_elses_never_reaches_the_h
     refused(put(&stage, "ada", "7"));
     refused(put(&stage, "bob", &cart));
     refused(stage.modern_as(Some("ada"), "tools/call", call("order", json!({"order": cart}))));
+    refused(stage.modern_as(Some("ada"), "tools/call", call("returned", json!({"cart": cart}))));
     let renamed = Stage::new(guarded());
     let elsewhere = renamed.beside(
         Server::new("other", "1")

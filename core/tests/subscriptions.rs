@@ -21,10 +21,10 @@ use common::{
 };
 use edgemcp::{
     Change, ProtocolVersion, Server, TaskSupport,
-    limits::LISTEN_MAX,
+    limits::{LISTEN_MAX, SUBSCRIPTIONS_MAX},
     prelude::*,
     stdio::Connection,
-    store::{MemoryStore, NoStore},
+    store::{LIST_PAGE_MAX, MemoryStore, NoStore},
 };
 use futures_util::StreamExt;
 use http::{Method, Request, StatusCode};
@@ -284,6 +284,31 @@ fn a_legacy_client_that_has_subscribed_hears_on_its_stream() {
     let mut theirs = self::stream(&stranger, None);
     change(&other, Change::Resource("data://a".into()));
     assert!(theirs.poll().events().is_empty());
+}
+
+#[test]
+fn a_session_has_as_many_subscriptions_as_it_may_whatever_else_it_keeps() {
+    let server = server()
+        .tool(Tool::new("keep", "Keep much.", |cx: Context, _: NoArguments| async move {
+            for number in 0..LIST_PAGE_MAX {
+                cx.session()?.set(&number.to_string(), &number).await?;
+            }
+            Ok::<_, ToolError>("kept")
+        }))
+        .resource(Resource::new("item://{uri}", "item", |_, Uri { uri }| async move { uri }));
+    let stage = Stage::built(server, Settings::default(), |builder| builder);
+    let session = Session::begin(&stage);
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "keep"}});
+    assert_eq!(session.post(&call).message(), "kept");
+    for number in 0..SUBSCRIPTIONS_MAX {
+        let uri = format!("item://{number}");
+        assert_eq!(subscribe(&session, "resources/subscribe", &uri).json["result"], json!({}), "{uri}");
+    }
+    assert_eq!(subscribe(&session, "resources/subscribe", "item://one-more").code(), Some(-32602));
+    // Whoever has one already is told so again.
+    assert_eq!(subscribe(&session, "resources/subscribe", "item://7").json["result"], json!({}));
+    subscribe(&session, "resources/unsubscribe", "item://7");
+    assert_eq!(subscribe(&session, "resources/subscribe", "item://one-more").json["result"], json!({}));
 }
 
 #[test]

@@ -20,7 +20,9 @@ use common::{
     live::{LATEST, Reading},
 };
 use edgemcp::{
-    KEEP_ALIVE_EVERY, LoggingLevel, Progress, ProtocolVersion, Server, limits::SAID_WAITING_MAX, prelude::*,
+    KEEP_ALIVE_EVERY, LoggingLevel, Progress, ProtocolVersion, Server,
+    limits::{ID_BYTES_MAX, SAID_WAITING_MAX},
+    prelude::*,
 };
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -119,13 +121,17 @@ fn progress_is_reported_where_it_grows_and_is_wanted_and_never_after_the_answer(
 #[test]
 fn a_token_that_is_none_is_refused() {
     let stage = stage(&Kept::default());
-    for token in [json!(1.5), json!({}), json!(true)] {
+    // Quotes count too.
+    let text = |bytes: usize| json!("t".repeat(bytes - 2));
+    for token in [json!(1.5), json!({}), json!(true), text(ID_BYTES_MAX + 1)] {
         let answer = ask(&stage, LATEST, "progress", BOTH, json!({"progressToken": token}));
         assert_eq!((answer.status, answer.code()), (StatusCode::OK, Some(-32602)));
         let answer =
             ask(&stage, ProtocolVersion::V2026_07_28, "progress", BOTH, json!({"progressToken": token}));
         assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, Some(-32602)));
     }
+    let longest = ask(&stage, LATEST, "progress", BOTH, json!({"progressToken": text(ID_BYTES_MAX)}));
+    assert_eq!(longest.events()[0]["params"]["progressToken"], text(ID_BYTES_MAX));
 }
 
 #[test]

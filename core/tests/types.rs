@@ -34,6 +34,29 @@ fn bytes_travel_as_base64() {
     assert!(text.starts_with("invalid argument `data`: expected base64"), "{text}");
 }
 
+#[test]
+fn integers_of_128_bits_are_read_from_text_too() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Amount {
+        amount: u128,
+        change: i128,
+    }
+    let told = |_, Amount { amount, change }| async move { format!("{amount} {change}") };
+    let stage =
+        Stage::new(Server::new("test", "1").prompt(Prompt::new("p", "Tell.", told)).resource(Resource::new(
+            "amount://{amount}/{change}",
+            "amount",
+            told,
+        )));
+    let (amount, change) = (u128::MAX.to_string(), i128::MIN.to_string());
+    let params = json!({"name": "p", "arguments": {"amount": amount, "change": change}});
+    let answer = stage.modern("prompts/get", params);
+    let expected = format!("{amount} {change}");
+    assert_eq!(answer.json["result"]["messages"][0]["content"]["text"], expected, "{answer:?}");
+    let answer = stage.modern("resources/read", json!({"uri": format!("amount://{amount}/{change}")}));
+    assert_eq!(answer.json["result"]["contents"][0]["text"], expected, "{answer:?}");
+}
+
 /// JSON that goes back as it came.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]

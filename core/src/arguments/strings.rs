@@ -81,10 +81,12 @@ impl<'de> Deserializer<'de> for Text<'de> {
         deserialize_i16 visit_i64 i64;
         deserialize_i32 visit_i64 i64;
         deserialize_i64 visit_i64 i64;
+        deserialize_i128 visit_i128 i128;
         deserialize_u8 visit_u64 u64;
         deserialize_u16 visit_u64 u64;
         deserialize_u32 visit_u64 u64;
         deserialize_u64 visit_u64 u64;
+        deserialize_u128 visit_u128 u128;
         deserialize_f32 visit_f64 f64;
         deserialize_f64 visit_f64 f64;
     }
@@ -111,7 +113,6 @@ impl<'de> Deserializer<'de> for Text<'de> {
     }
 
     forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
-        ignored_any
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn check(method: &str, params: &RawValue, result: &RawValue) -> Resul
 }
 
 /// Checks a filled-in form, which is flat. What it constrains beyond its types is for whoever asked to look at.
-fn fits(schema: &Value, content: &Map<String, Value>) -> Result<(), String> {
+pub(super) fn fits(schema: &Value, content: &Map<String, Value>) -> Result<(), String> {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
     for name in required.filter_map(Value::as_str) {
         if !content.contains_key(name) {

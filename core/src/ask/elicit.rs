@@ -43,7 +43,8 @@ impl<T> Elicit<T> {
         self
     }
 
-    /// Sets the form by hand: an object's schema of flat fields, where `T`'s own will not do.
+    /// Sets the form by hand: an object's schema of flat fields, where `T`'s own will not do. The answer fits it and `T`,
+    /// which may be a `serde_json::Value`.
     pub fn schema(mut self, schema: Value) -> Self {
         self.schema = Some(schema);
         self
@@ -55,14 +56,17 @@ impl<T: DeserializeOwned + JsonSchema> Question for Elicit<T> {
 
     fn ask(&self) -> Result<(Option<&str>, Ask), AskError> {
         let schema = match &self.schema {
-            Some(schema) => schema.clone(),
+            Some(schema) => {
+                form::constraints(schema)?;
+                schema.clone()
+            }
             None => form::of::<T>()?.0,
         };
         Ok((self.key.as_deref(), Ask::Form { message: self.message.clone(), schema }))
     }
 
     fn read(&self, answer: Answer) -> Result<T, AskError> {
-        accepted(answer, |content| form::read(content))
+        accepted(answer, |content| form::read(content, self.schema.as_ref()))
     }
 }
 

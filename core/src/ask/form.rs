@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::AskError;
+use super::{AskError, check};
 use crate::{
     arguments::{self, Constraints},
     wire::params::Members,
@@ -49,14 +49,24 @@ pub(super) fn of<T: JsonSchema>() -> Result<(Value, bool), AskError> {
     Ok((Value::Object(form), !is_struct))
 }
 
-/// What the person filled in, as `T`.
-pub(super) fn read<T: DeserializeOwned + JsonSchema>(content: Option<&RawValue>) -> Result<T, AskError> {
+/// What the person filled in, as `T`; where the form was set by hand, it fits that too.
+pub(super) fn read<T: DeserializeOwned + JsonSchema>(
+    content: Option<&RawValue>,
+    by_hand: Option<&Value>,
+) -> Result<T, AskError> {
+    let unfit = |why: &str| AskError::Invalid(format!("the answer does not fit its form: {why}"));
+    if let Some(form) = by_hand {
+        let content: Map<_, _> =
+            arguments::any_from_json(content, &constraints(form)?, true).map_err(|error| unfit(&error.0))?;
+        check::fits(form, &content).map_err(|why| unfit(&why))?;
+    }
     let schema = arguments::input_schema::<T>();
-    let is_struct = schema.get("type").is_some_and(|kind| kind == "object");
-    let constraints = Constraints::compile(&schema).map_err(|problems| {
-        AskError::unavailable(format!("the form cannot be checked: {}", problems.join("; ")))
-    })?;
-    let content = match (is_struct, content) {
+    let kind = schema.get("type");
+    // What takes any JSON, and says no more of itself, takes the whole form.
+    let is_anything = kind.is_none() && schema.as_object().is_none_or(Map::is_empty);
+    let is_form = is_anything || kind.is_some_and(|kind| kind == "object");
+    let constraints = constraints(&schema)?;
+    let content = match (is_form, content) {
         (true, content) => content,
         (false, content) => {
             let content =
@@ -65,8 +75,14 @@ pub(super) fn read<T: DeserializeOwned + JsonSchema>(content: Option<&RawValue>)
             Some(value.ok_or_else(|| AskError::Invalid("`content` must have `value`".to_owned()))?)
         }
     };
-    arguments::any_from_json(content, &constraints, is_struct)
-        .map_err(|error| AskError::Invalid(format!("the answer does not fit its form: {}", error.0)))
+    arguments::any_from_json(content, &constraints, is_form).map_err(|error| unfit(&error.0))
+}
+
+/// What a form asks of its answer beyond types.
+pub(super) fn constraints(schema: &Value) -> Result<Constraints, AskError> {
+    Constraints::compile(schema).map_err(|problems| {
+        AskError::unavailable(format!("the form cannot be checked: {}", problems.join("; ")))
+    })
 }
 
 /// A property of a schema as a field of a form; `None` where it is none.
@@ -75,7 +91,9 @@ fn field(property: &Value) -> Option<Map<String, Value>> {
     let mut field = Map::new();
     let mut keep = |names: &[&str]| {
         for name in names {
-            field.extend(property.get(*name).map(|value| ((*name).to_owned(), value.clone())));
+            // The default of an `Option` is null, which no field can be.
+            let value = property.get(*name).filter(|value| !value.is_null());
+            field.extend(value.map(|value| ((*name).to_owned(), value.clone())));
         }
     };
     keep(&["title", "description"]);
@@ -204,6 +222,8 @@ mod tests {
             name: String,
             #[schemars(email)]
             mail: Option<String>,
+            #[serde(default)]
+            nick: Option<String>,
             #[schemars(range(min = 18))]
             #[serde(default = "thirty")]
             age: u8,
@@ -221,6 +241,7 @@ mod tests {
                 "properties": {
                     "name": {"description": "What to call you.", "minLength": 1, "maxLength": 50, "type": "string"},
                     "mail": {"format": "email", "type": "string"},
+                    "nick": {"type": "string"},
                     "age": {"minimum": 18, "maximum": 255, "default": 30, "type": "integer"},
                     "news": {"default": false, "type": "boolean"},
                     "weight": {"type": "number"},
@@ -289,9 +310,9 @@ mod tests {
             assert_eq!(form["required"], json!(["value"]));
         }
         let answer = RawValue::from_string(r#"{"value": true}"#.to_owned()).unwrap();
-        assert_eq!(read::<bool>(Some(&answer)), Ok(true));
-        assert!(matches!(read::<i64>(Some(&answer)), Err(AskError::Invalid(_))));
-        assert!(matches!(read::<bool>(None), Err(AskError::Invalid(_))));
+        assert_eq!(read::<bool>(Some(&answer), None), Ok(true));
+        assert!(matches!(read::<i64>(Some(&answer), None), Err(AskError::Invalid(_))));
+        assert!(matches!(read::<bool>(None, None), Err(AskError::Invalid(_))));
     }
 
     #[test]
@@ -317,9 +338,9 @@ mod tests {
             age: u8,
         }
         let answer = |age: u32| RawValue::from_string(format!("{{\"age\": {age}}}")).unwrap();
-        assert_eq!(read::<Age>(Some(&answer(18))), Ok(Age { age: 18 }));
+        assert_eq!(read::<Age>(Some(&answer(18)), None), Ok(Age { age: 18 }));
         for age in [17, 100, 300] {
-            assert!(matches!(read::<Age>(Some(&answer(age))), Err(AskError::Invalid(_))), "{age}");
+            assert!(matches!(read::<Age>(Some(&answer(age)), None), Err(AskError::Invalid(_))), "{age}");
         }
     }
 }

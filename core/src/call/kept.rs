@@ -259,7 +259,22 @@ impl Kept {
 
     /// Keeps an answer, unless there is one already; says whether it did.
     pub(crate) async fn put_answer(&self, number: usize, answer: &Answer) -> Result<bool, StoreError> {
-        self.put_first(&answer_item(number), call::write_answer(answer), self.ttl).await
+        let put = async |answer: &Answer| {
+            self.put_first(&answer_item(number), call::write_answer(answer), self.ttl).await
+        };
+        match put(answer).await {
+            // Sent again it would be no smaller, so whoever has asked is told instead.
+            Err(error) if error.kind() == StoreErrorKind::TooLarge => {
+                let refusal =
+                    r#"{"code":-32602,"message":"the answer is larger than the server's store takes"}"#;
+                match RawValue::from_string(refusal.to_owned()) {
+                    Ok(refusal) => put(&Answer::Refusal(refusal)).await,
+                    // The text is JSON.
+                    Err(_) => Err(error),
+                }
+            }
+            kept => kept,
+        }
     }
 
     /// The answer to the ask with this number, once it is there.

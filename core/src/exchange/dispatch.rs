@@ -237,8 +237,11 @@ impl Exchange {
         };
         arguments.retain(|(name, _)| *name != argument);
         arguments.push((argument, value));
-        let cx =
-            self.context(body, route, Reach::Nowhere("nobody is asked while an argument is completed"))?;
+        let cx = self.context(
+            body,
+            route,
+            Reach::Nowhere("a completion asks nothing; a tool, a prompt and a resource can"),
+        )?;
         self.line.satisfy(Want::Task);
         let completing =
             completion.complete(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;

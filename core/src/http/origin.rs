@@ -20,9 +20,10 @@ const PREFLIGHT_MAX_AGE_S: &str = "7200";
 const ALLOWED_METHODS: &str = "GET, POST, DELETE, OPTIONS";
 
 /// Request headers a page may send; `Mcp-Param-*` comes on top, by prefix.
-const ALLOWED_HEADERS: [&str; 9] = [
+const ALLOWED_HEADERS: [&str; 11] = [
     "accept",
     "authorization",
+    "baggage",
     "content-type",
     "last-event-id",
     "mcp-method",
@@ -30,6 +31,7 @@ const ALLOWED_HEADERS: [&str; 9] = [
     "mcp-protocol-version",
     "mcp-session-id",
     "traceparent",
+    "tracestate",
 ];
 
 const EXPOSED_HEADERS: &str = "WWW-Authenticate, MCP-Protocol-Version, Mcp-Session-Id";

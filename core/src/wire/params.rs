@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::Error,
-    limits::{MEMBERS_MAX, SUBSCRIPTIONS_MAX, URI_BYTES_MAX, cut, echo},
+    limits::{ID_BYTES_MAX, MEMBERS_MAX, SUBSCRIPTIONS_MAX, URI_BYTES_MAX, cut, echo},
     model::{Completed, Input, Listened, Listing, LoggingLevel, Pairs, Request, Responses},
     wire::jsonrpc::present,
 };
@@ -91,12 +91,16 @@ impl<'a> Meta<'a> {
     /// The token that reports of progress must carry, where they are wanted.
     ///
     /// # Errors
-    /// `InvalidParams` where it is neither a string nor an integer.
+    /// `InvalidParams` where it is neither a string nor an integer, and where it is too long, since each report repeats it.
     pub(crate) fn progress_token(&self) -> Result<Option<&'a RawValue>, Error> {
         let Some(token) = self.progress_token else { return Ok(None) };
         let text = token.get();
         let is_integer = text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit());
         match text.starts_with('"') || is_integer {
+            true if text.len() > ID_BYTES_MAX => Err(Error::invalid_params(format!(
+                "`progressToken` has {} bytes, more than {ID_BYTES_MAX}",
+                text.len()
+            ))),
             true => Ok(Some(token)),
             false => Err(Error::invalid_params(format!(
                 "`progressToken` must be a string or an integer, not {}",
@@ -407,6 +411,28 @@ fn few(name: &str, members: usize) -> Result<(), Error> {
         true => Err(Error::invalid_params(format!("`{name}` has more than {MEMBERS_MAX} members"))),
         false => Ok(()),
     }
+}
+
+/// The member `name` of a JSON object, among however many; `None` where there is none, or `text` is no object.
+pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<&'a RawValue> {
+    struct Find<'n>(&'n str);
+    impl<'de> Visitor<'de> for Find<'_> {
+        type Value = Option<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(Text(key)) = map.next_key()? {
+                let value: &RawValue = map.next_value()?;
+                found = found.or_else(|| (key == self.0).then_some(value));
+            }
+            Ok(found)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_map(Find(name)).ok()?
 }
 
 /// The members of a JSON object, by name; `None` where `text` is no object, or has more than [`MEMBERS_MAX`].

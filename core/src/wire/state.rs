@@ -98,7 +98,8 @@ pub(crate) fn identity(message: &[u8]) -> Vec<u8> {
         method: Cow<'a, str>,
         params: Option<Map<String, Value>>,
     }
-    let Ok(Envelope { method, params }) = serde_json::from_slice::<Envelope<'_>>(message) else {
+    let exact = exact(message);
+    let Ok(Envelope { method, params }) = serde_json::from_slice::<Envelope<'_>>(&exact) else {
         return message.to_vec();
     };
     let mut params = params.unwrap_or_default();
@@ -109,6 +110,41 @@ pub(crate) fn identity(message: &[u8]) -> Vec<u8> {
     params.sort_all_objects();
     // A `Value` has string keys, so writing it cannot fail.
     serde_json::to_vec(&(method, params)).unwrap_or_default()
+}
+
+/// The most characters of an integer that a `Value` keeps as it is, whatever its digits.
+const INTEGER_CHARS_MAX: usize = 18;
+
+/// JSON whose long integers are texts, since a `Value` rounds what has more than 64 bits.
+fn exact(json: &[u8]) -> Vec<u8> {
+    let mut exact = Vec::with_capacity(json.len());
+    let mut rest = json.iter().copied().peekable();
+    let mut is_text = false;
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'\\' if is_text => {
+                exact.push(byte);
+                exact.extend(rest.next());
+            }
+            b'-' | b'0'..=b'9' if !is_text => {
+                let start = exact.len();
+                exact.push(byte);
+                let goes_on = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                exact.extend(std::iter::from_fn(|| rest.next_if(goes_on)));
+                let number = exact.get(start..).unwrap_or_default();
+                let is_integer = !number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+                if is_integer && number.len() > INTEGER_CHARS_MAX {
+                    exact.splice(start..start, *b"\"integer ");
+                    exact.push(b'"');
+                }
+            }
+            _ => {
+                is_text ^= byte == b'"';
+                exact.push(byte);
+            }
+        }
+    }
+    exact
 }
 
 /// Whether these parameters carry metadata of the modern era.
@@ -130,6 +166,15 @@ mod tests {
         let different =
             br#"{"method":"tools/call","params":{"name":"t","arguments":{"a":2,"b":{"x":1,"y":2}}}}"#;
         assert_ne!(identity(one), identity(different));
+        // Nothing in a text is a number, and a quote behind a backslash ends none.
+        let large = |n: &str| {
+            let params = format!(r#"{{"a\"1":"\\","b":[{n},"12345678901234567890"]}}"#);
+            identity(format!(r#"{{"method":"m","params":{params}}}"#).as_bytes())
+        };
+        let numbers = ["18446744073709551616", "18446744073709551617", "-18446744073709551617", "1e30"];
+        for (index, one) in numbers.iter().enumerate() {
+            assert!(numbers.iter().skip(index + 1).all(|other| large(one) != large(other)), "{one}");
+        }
     }
 
     #[test]

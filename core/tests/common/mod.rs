@@ -8,6 +8,7 @@
     reason = "a test that cannot go on may panic"
 )]
 
+pub mod asked;
 pub mod live;
 
 use std::sync::{Arc, Mutex};

@@ -1,10 +1,12 @@
 //! A store in a test's hands.
 
 use std::{
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -41,23 +43,37 @@ pub const FAILURE: &str = "the database at 10.0.0.7 is down";
 pub struct TestStore {
     store: Arc<dyn Store>,
     hand: Arc<Hand>,
+    value_bytes_max: usize,
 }
 
 #[derive(Default)]
 struct Hand {
     fails: AtomicBool,
+    holds_puts: AtomicBool,
     changes: AtomicU64,
 }
 
 impl TestStore {
     /// It does what `store` does.
     pub fn new(store: impl Store + 'static) -> Self {
-        Self { store: Arc::new(store), hand: Arc::default() }
+        Self { store: Arc::new(store), hand: Arc::default(), value_bytes_max: usize::MAX }
+    }
+
+    /// Sets the largest value that it takes, in bytes. A larger one fails as [`StoreErrorKind::TooLarge`].
+    #[must_use]
+    pub fn value_bytes_max(mut self, bytes: usize) -> Self {
+        self.value_bytes_max = bytes;
+        self
     }
 
     /// Lets every operation from now on fail as [`StoreErrorKind::Unavailable`] with [`FAILURE`], or none.
     pub fn fail(&self, fails: bool) {
         self.hand.fails.store(fails, Ordering::Relaxed);
+    }
+
+    /// Lets every [`put`](Store::put) from now on take its time, until it is polled once they may go on.
+    pub fn hold_puts(&self, holds: bool) {
+        self.hand.holds_puts.store(holds, Ordering::Relaxed);
     }
 
     /// How often an entry was written, counted or removed; what was refused by its condition, or was not there to be
@@ -70,14 +86,19 @@ impl TestStore {
     fn work<'a, T: 'a>(
         &'a self,
         operation: &'static str,
-        work: BoxFuture<'a, Result<T, StoreError>>,
+        value_bytes: usize,
+        // Begun only once it may: a store can do what it does as it is asked, before it is waited for.
+        work: impl FnOnce() -> BoxFuture<'a, Result<T, StoreError>> + Send + 'a,
         changed: fn(&T) -> bool,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
+            if value_bytes > self.value_bytes_max {
+                return Err(StoreError::new(StoreErrorKind::TooLarge, operation, "the value is too large"));
+            }
             if self.hand.fails.load(Ordering::Relaxed) {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, operation, FAILURE));
             }
-            let done = work.await?;
+            let done = work().await?;
             if changed(&done) {
                 self.hand.changes.fetch_add(1, Ordering::Relaxed);
             }
@@ -96,7 +117,7 @@ impl Store for TestStore {
         key: &'a Key,
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.work("get", self.store.get(key, consistency), |_| false)
+        self.work("get", 0, move || self.store.get(key, consistency), |_| false)
     }
 
     fn put<'a>(
@@ -105,19 +126,24 @@ impl Store for TestStore {
         value: Bytes,
         ttl: Option<Duration>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.work("put", self.store.put(key, value, ttl), |()| true)
+        let value_bytes = value.len();
+        let put = move || -> BoxFuture<'a, Result<(), StoreError>> {
+            Box::pin(async move {
+                let is_free = || !self.hand.holds_puts.load(Ordering::Relaxed);
+                poll_fn(|_| if is_free() { Poll::Ready(()) } else { Poll::Pending }).await;
+                self.store.put(key, value, ttl).await
+            })
+        };
+        self.work("put", value_bytes, put, |()| true)
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        // A store does not say whether it was there.
-        Box::pin(async move {
-            let found = self.store.get(key, Consistency::Strong).await?.is_some();
-            self.work("delete", self.store.delete(key), if found { |()| true } else { |()| false }).await
-        })
+        // A delete does not say whether it was there.
+        Box::pin(async move { self.take(key).await.map(drop) })
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.work("take", self.store.take(key), Option::is_some)
+        self.work("take", 0, || self.store.take(key), Option::is_some)
     }
 
     fn put_if<'a>(
@@ -127,7 +153,12 @@ impl Store for TestStore {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.work("put_if", self.store.put_if(key, value, ttl, condition), |wrote| *wrote)
+        self.work(
+            "put_if",
+            value.len(),
+            move || self.store.put_if(key, value, ttl, condition),
+            |wrote| *wrote,
+        )
     }
 
     fn increment<'a>(
@@ -136,7 +167,7 @@ impl Store for TestStore {
         by: i64,
         ttl: Option<Duration>,
     ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        self.work("increment", self.store.increment(key, by, ttl), |_| true)
+        self.work("increment", 0, move || self.store.increment(key, by, ttl), |_| true)
     }
 
     fn list<'a>(
@@ -145,13 +176,13 @@ impl Store for TestStore {
         after: Option<&'a str>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.work("list", self.store.list(partition, after, limit), |_| false)
+        self.work("list", 0, move || self.store.list(partition, after, limit), |_| false)
     }
 
     fn watch<'a>(
         &'a self,
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
-        self.work("watch", self.store.watch(partition), |_| false)
+        self.work("watch", 0, || self.store.watch(partition), |_| false)
     }
 }
