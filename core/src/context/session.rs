@@ -39,8 +39,9 @@ pub struct SessionState {
 }
 
 impl Context {
-    /// What is kept for this client between its requests: in its session on the legacy era and over stdio; for its
-    /// principal on the modern era, which has no sessions.
+    /// What is kept for this client between its requests: on the legacy era in its session (over stdio, its connection);
+    /// on the modern era, which has neither, for its principal. So there is nothing for a modern client of a server without
+    /// a [`verifier`](crate::Server::verifier): [`session_of`](Self::session_of) keeps things under a handle instead.
     ///
     /// ```
     /// # use edgemcp::prelude::*;
