@@ -29,8 +29,9 @@ const BY_HANDLE: &str = "edgemcp.handle-state";
 
 /// Values that a server keeps for a client between its requests: [`Context::session`].
 ///
-/// They are in the platform's [`strong_store`](Platform::strong_store), so every instance sees them. Two requests at the
-/// same time can overwrite each other's values; for what must count, use the store itself.
+/// They are in the platform's [`strong_store`](Platform::strong_store), so every instance sees them at once, or on
+/// Workers KV alone within a minute. Two requests at the same time can overwrite each other's values; for what must count,
+/// use the store itself.
 #[derive(Clone)]
 pub struct SessionState {
     store: Arc<dyn Store>,
