@@ -64,6 +64,19 @@
 //! not is left, and begun again when its client asks after it; [`Context::step`](edgemcp::Context::step) keeps what was
 //! done by then.
 //!
+//! # On your own machine
+//!
+//! `cargo lambda watch` emulates Lambda at `http://127.0.0.1:9000`, so the server is at `/mcp` there. It builds the
+//! function when the first request comes, which waits for it, and again when a source changes; settings are the
+//! variables of its own environment. With an emulator of DynamoDB as the store (`dynoxide --port 8001`, or another):
+//!
+//! ```sh
+//! export EDGEMCP_SEAL_KEYS=$(openssl rand -base64 32) EDGEMCP_LAMBDA_RESPONSE=streamed
+//! export EDGEMCP_TABLE=calculator EDGEMCP_CREATE_TABLE=1 AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:8001
+//! export AWS_REGION=eu-central-1 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any
+//! cargo lambda watch --no-default-features --features lambda
+//! ```
+//!
 //! # Permissions
 //!
 //! The function's role needs, on the table:

@@ -3,6 +3,53 @@
 //! [`run()`] is all a program needs. To put a server into an application of your own there is [`McpService`], which
 //! goes into an axum router or a hyper server, and [`NativePlatform`], which is what it runs on.
 //!
+//! # Testing a server
+//!
+//! A tool without a context is tested like any function. The rest is asked as clients ask, in the test's own process,
+//! with a store and a key of its own; a question is answered in the request that asks for it, by its key. The crate
+//! needs `http` and `tokio` (with `macros` and `rt`) among its dev-dependencies.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use edgemcp::{prelude::*, store::MemoryStore};
+//! use edgemcp_native::{NativePlatform, SealKey, SystemClock};
+//!
+//! /// Close the shop, if the user is sure.
+//! #[tool]
+//! async fn close(cx: &Context) -> Result<&'static str, ToolError> {
+//!     let sure: bool = cx.elicit("Are you sure?").key("sure").await?;
+//!     Ok(if sure { "The shop is closed." } else { "The shop stays open." })
+//! }
+//!
+//! // #[tokio::test]
+//! async fn the_shop_is_closed_by_who_is_sure() {
+//!     let service = Server::new("shop", "1.0.0").tool(close::tool()).build().unwrap();
+//!     let store = MemoryStore::new(Arc::new(SystemClock));
+//!     let platform = NativePlatform::builder("shop").store(Arc::new(store)).seal_key(SealKey::Memory).build();
+//!     let call = r#"{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+//!         "name": "close",
+//!         "arguments": {},
+//!         "inputResponses": {"sure": {"action": "accept", "content": {"value": true}}},
+//!         "_meta": {
+//!             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+//!             "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}}
+//!         }
+//!     }}"#;
+//!     let request = http::Request::post("/mcp")
+//!         .header("Content-Type", "application/json")
+//!         .header("MCP-Protocol-Version", "2026-07-28")
+//!         .header("Mcp-Method", "tools/call")
+//!         .header("Mcp-Name", "close");
+//!     let answer = service.handle(&platform, request.body(call.into()).unwrap()).await.into_body();
+//!     let answer = String::from_utf8_lossy(answer.as_bytes().unwrap()).into_owned();
+//!     assert!(answer.contains("The shop is closed."), "{answer}");
+//! }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(the_shop_is_closed_by_who_is_sure());
+//! ```
+//!
+//! # HTTP
+//!
 //! HTTP is version 1.1: an MCP client opens few connections, and a proxy in front that speaks HTTP/2 to its own
 //! clients speaks this to its upstream.
 

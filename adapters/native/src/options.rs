@@ -210,6 +210,9 @@ Options:
 Variables:
   EDGEMCP_LOG             What is logged to standard error: debug, info,
                           warning, error or off [default: info]
+  EDGEMCP_SEAL_KEYS       What sessions, states and handles are sealed with:
+                          the output of `openssl rand -base64 32`
+                          [default: a key that is made for this machine]
 "
     )
 }
@@ -366,8 +369,8 @@ mod tests {
         for name in ALL.split(", ") {
             assert!(help.contains(name), "{name}");
         }
-        for name in ["EDGEMCP_TRANSPORT", "EDGEMCP_HOST", "EDGEMCP_PORT", "EDGEMCP_STORE", "EDGEMCP_LOG"] {
-            assert!(help.contains(name), "{name}");
+        for name in ["TRANSPORT", "HOST", "PORT", "STORE", "LOG", "SEAL_KEYS"] {
+            assert!(help.contains(&format!("EDGEMCP_{name}")), "{name}");
         }
         assert!(help.contains("Usage: calculator [OPTIONS]"));
         let too_long = help.lines().find(|line| line.len() > 79);

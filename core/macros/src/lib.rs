@@ -73,7 +73,7 @@ use proc_macro::TokenStream;
 /// | --- | --- |
 /// | `rename = "…"` | the name in the request and the schema |
 /// | `description = "…"` | instead of the doc comment |
-/// | `default`, `default = …` | the value when it is left out: the type's own, or this one |
+/// | `default`, `default = …` | the value when it is left out: the type's own, or this one; in the schema if the type is `Serialize` |
 /// | `example = …` | a value to show; may be repeated |
 /// | `length(min = 1, max = 100)`, `length(equal = 2)` | characters of a text, items of a list, entries of a map |
 /// | `range(min = 0, max = 100)` | bounds of a number, both included |

@@ -18,9 +18,42 @@ use crate::{
 /// A form for the person in front of the client, made by [`Context::elicit`]. Await it.
 ///
 /// `T` is a struct of texts, numbers, flags and choices, or one such value. Doc comments become the descriptions of its
-/// fields, `#[serde(default = "…")]` what stands in them, and an enum is a choice, with its variants' doc comments (or
-/// `#[schemars(title = "…")]`) as titles; a `Vec` of one is a choice of several. Never ask for a password or a key in a
-/// form: [`Context::elicit_url`] is for those (2026-07-28, client/elicitation).
+/// fields, `#[serde(default)]` or `#[serde(default = "…")]` what stands in them, and an enum is a choice, with its
+/// variants' doc comments (or `#[schemars(title = "…")]`) as titles; a `Vec` of one is a choice of several. Never ask for
+/// a password or a key in a form: [`Context::elicit_url`] is for those (2026-07-28, client/elicitation).
+///
+/// A default is in the form only if the field's type is `Serialize` too; otherwise the field may be left out, and people
+/// do not see what it is then.
+///
+/// ```
+/// # use edgemcp::prelude::*;
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Wishes {
+///     #[schemars(range(min = 1, max = 9))]
+///     copies: u8,
+///     /// How it is bound.
+///     #[serde(default)]
+///     binding: Binding,
+/// }
+///
+/// #[derive(Debug, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// enum Binding {
+///     /// Hard cover
+///     Hard,
+///     /// Paperback
+///     #[default]
+///     Paper,
+/// }
+///
+/// /// Order a book.
+/// #[tool]
+/// async fn order(cx: &Context, title: String) -> Result<String, ToolError> {
+///     let Wishes { copies, binding } = cx.elicit("How do you want it?").await?;
+///     let sure: bool = cx.elicit(format!("{copies} of {title}, {binding:?}?")).await?;
+///     Ok(if sure { "Ordered.".to_owned() } else { "Then not.".to_owned() })
+/// }
+/// # let _ = order::tool();
+/// ```
 #[must_use = "an ask is awaited"]
 #[derive(Debug)]
 pub struct Elicit<T> {

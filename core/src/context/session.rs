@@ -29,8 +29,9 @@ const BY_HANDLE: &str = "edgemcp.handle-state";
 
 /// Values that a server keeps for a client between its requests: [`Context::session`].
 ///
-/// They are in the platform's [`strong_store`](Platform::strong_store), so every instance sees them. Two requests at the
-/// same time can overwrite each other's values; for what must count, use the store itself.
+/// They are in the platform's [`strong_store`](Platform::strong_store), so every instance sees them at once, or on
+/// Workers KV alone within a minute. Two requests at the same time can overwrite each other's values; for what must count,
+/// use the store itself.
 #[derive(Clone)]
 pub struct SessionState {
     store: Arc<dyn Store>,
@@ -39,8 +40,9 @@ pub struct SessionState {
 }
 
 impl Context {
-    /// What is kept for this client between its requests: in its session on the legacy era and over stdio; for its
-    /// principal on the modern era, which has no sessions.
+    /// What is kept for this client between its requests: on the legacy era in its session (over stdio, its connection);
+    /// on the modern era, which has neither, for its principal. So there is nothing for a modern client of a server without
+    /// a [`verifier`](crate::Server::verifier): [`session_of`](Self::session_of) keeps things under a handle instead.
     ///
     /// ```
     /// # use edgemcp::prelude::*;

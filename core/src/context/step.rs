@@ -53,6 +53,9 @@ impl Context {
     /// when it starts over). Where there is no such store (Workers KV alone), it is at least once. A step that fails is
     /// not kept, and runs again.
     ///
+    /// What a step did stays done where a later ask is declined or the client cannot be asked, so ask first what decides.
+    /// Work that cannot fail says its error's type: `|| async { Ok::<_, ToolError>(draw()) }`.
+    ///
     /// # Errors
     /// What `work` failed with; or that the step was begun before and nobody knows how it ended, as when an instance
     /// died in it: it is not done again then.

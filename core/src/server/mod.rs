@@ -176,7 +176,7 @@ impl Server {
     }
 
     /// Adds a plain HTTP route beside the MCP endpoint, such as `/health`. The path is matched whole. No verifier
-    /// and no origin rule guards it: it is the handler's own.
+    /// and no origin rule guards it: it is the handler's own. `http` is the crate of that name (`cargo add http@1`).
     ///
     /// ```
     /// # use edgemcp::{Server, http::Body};

@@ -49,21 +49,25 @@ impl DynamoDbConfig {
     /// What is missing or cannot be meant, and what to set.
     pub fn from_vars(vars: &dyn Vars) -> Result<Option<Self>, String> {
         let Some(table) = vars.var(TABLE) else { return Ok(None) };
-        let var = |name: &str| {
-            vars.var(name).ok_or_else(|| {
-                format!(
-                    "`{TABLE}` is set but `{name}` is not (AWS Lambda sets it; an emulator takes any value)"
-                )
+        let mut missing = Vec::new();
+        let mut needed = |names: &[&str]| {
+            names.iter().find_map(|name| vars.var(name)).unwrap_or_else(|| {
+                missing.push(format!("`{}`", names.join("` or `")));
+                String::new()
             })
         };
-        let Some(region) = vars.var("AWS_REGION").or_else(|| vars.var("AWS_DEFAULT_REGION")) else {
-            return Err(format!("`{TABLE}` is set but neither `AWS_REGION` nor `AWS_DEFAULT_REGION` is"));
-        };
+        let region = needed(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
         let credentials = DynamoDbCredentials {
-            access_key_id: var("AWS_ACCESS_KEY_ID")?,
-            secret_access_key: var("AWS_SECRET_ACCESS_KEY")?,
+            access_key_id: needed(&["AWS_ACCESS_KEY_ID"]),
+            secret_access_key: needed(&["AWS_SECRET_ACCESS_KEY"]),
             session_token: vars.var("AWS_SESSION_TOKEN"),
         };
+        if !missing.is_empty() {
+            return Err(format!(
+                "`{TABLE}` is set, but not {} (AWS Lambda sets what is missing; for an emulator any value will do)",
+                missing.join(", nor ")
+            ));
+        }
         let mut config = Self::new(table, region, credentials);
         config.endpoint = vars.var("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| vars.var("AWS_ENDPOINT_URL"));
         config.create_table = match vars.var(CREATE_TABLE).as_deref() {
@@ -180,10 +184,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_beside_the_table_is_named() {
+        let problem_of = |vars| DynamoDbConfig::from_vars(&Set(vars)).unwrap_err();
+        let with_the_table_alone = problem_of(COMPLETE.into_iter().take(1).collect());
         for (missing, _) in COMPLETE.iter().skip(1) {
-            let vars = COMPLETE.into_iter().filter(|(name, _)| name != missing).collect();
-            let problem = DynamoDbConfig::from_vars(&Set(vars)).unwrap_err();
+            let problem = problem_of(COMPLETE.into_iter().filter(|(name, _)| name != missing).collect());
             assert!(problem.contains(missing), "{problem}");
+            assert!(with_the_table_alone.contains(missing), "{with_the_table_alone}");
         }
     }
 
