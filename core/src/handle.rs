@@ -30,7 +30,7 @@ pub const HANDLE_BYTES_MAX: usize = 2 << 10;
 /// may have it: on a server without a verifier, everybody who has learned of it can use it.
 ///
 /// ```
-/// use edgemcp::{Handle, prelude::*};
+/// use edgemcp::prelude::*;
 ///
 /// #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 /// struct Cart { number: u64 }

@@ -99,6 +99,25 @@ fn options_say_what_the_function_does_not() {
 }
 
 #[test]
+fn a_client_without_a_capability_that_a_tool_needs_is_refused_before_the_function_runs() {
+    /// Ask twice.
+    #[tool(client_capability = "sampling", client_capability = "elicitation.url")]
+    fn ask() -> &'static str {
+        "ran"
+    }
+    let stage = Stage::new(Server::new("t", "1").tool(ask::tool()));
+    for (capabilities, code) in [
+        (json!({"sampling": {}}), Some(-32021)),
+        (json!({"elicitation": {"url": {}}}), Some(-32021)),
+        (json!({"sampling": {}, "elicitation": {"url": {}}}), None),
+    ] {
+        let meta = json!({"io.modelcontextprotocol/clientCapabilities": capabilities});
+        let answer = stage.modern("tools/call", json!({"name": "ask", "_meta": meta}));
+        assert_eq!(answer.code(), code, "{answer:?}");
+    }
+}
+
+#[test]
 fn a_description_may_stand_in_a_file() {
     /// Convert between units.
     #[doc = include_str!("macros/description.md")]

@@ -226,6 +226,17 @@ fn a_handle_carries_state_from_call_to_call_in_every_revision() {
 }
 
 #[test]
+fn equal_handles_of_two_principals_do_not_share_what_is_kept_under_them() {
+    let stage = Stage::new(guarded());
+    for who in ["ada", "bob"] {
+        let cart = opened(&stage, Some(who));
+        let answer =
+            stage.modern_as(Some(who), "tools/call", call("put", json!({"cart": cart, "what": "tea"})));
+        assert_eq!(answer.message(), "7: tea", "{who}");
+    }
+}
+
+#[test]
 fn a_handle_that_is_forged_swapped_expired_or_somebody_elses_never_reaches_the_handler() {
     let stage = Stage::new(guarded());
     let cart = opened(&stage, Some("ada"));

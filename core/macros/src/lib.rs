@@ -64,6 +64,7 @@ use proc_macro::TokenStream;
 /// | `task = "required"` | they always do; a client that takes none is refused | never |
 /// | `task = "by_handler"` | they do once the handler says so | never |
 /// | `ui = "ui://…"` | the page that hosts show beside the result; the server must have a resource for it | none |
+/// | `client_capability = "elicitation"` | refuses a client without it before the function runs; may be repeated | none |
 /// | `icon = "https://…"`, `icon = Icon::new(…)` | a picture; may be repeated | none |
 /// | `tags("a", "b")` | words to choose components by | none |
 ///

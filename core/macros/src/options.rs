@@ -150,7 +150,7 @@ pub(crate) fn string(value: &Expr) -> Option<LitStr> {
 }
 
 /// The options that may be given more than once.
-pub(crate) const REPEATABLE: [&str; 1] = ["icon"];
+pub(crate) const REPEATABLE: [&str; 2] = ["client_capability", "icon"];
 
 /// The options that tools, resources and prompts share.
 pub(crate) struct Labels {

@@ -8,7 +8,7 @@ use crate::{
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "name",
     "title",
     "description",
@@ -18,6 +18,7 @@ const KNOWN: [&str; 11] = [
     "open_world",
     "task",
     "ui",
+    "client_capability",
     "icon",
     "tags",
 ];
@@ -45,6 +46,10 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             }
             "task" => calls.extend(task(setting, &mut errors)),
             "ui" => calls.extend(ui(setting, &mut errors)),
+            "client_capability" => {
+                let name = setting.literal(&mut errors);
+                calls.extend(name.map(|name| quote!(.client_capability(#name))));
+            }
             _ if labels.take(setting, &mut errors) => {}
             _ => setting.unknown(place, &KNOWN, &mut errors),
         }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Context;
@@ -86,11 +87,11 @@ impl Context {
     }
 
     /// What is kept under `handle`, by whoever has it: state that goes from call to call in the arguments, where there
-    /// is no session. The value that the handle stands for tells it from others, so it should hold something of its own,
-    /// such as a number that is drawn.
+    /// is no session. The value that the handle stands for tells it from other handles of its type and its principal, so it
+    /// should hold something of its own, such as a number that is drawn.
     ///
     /// ```
-    /// # use edgemcp::{Handle, prelude::*};
+    /// # use edgemcp::prelude::*;
     /// #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     /// struct Cart { number: u64 }
     ///
@@ -108,10 +109,14 @@ impl Context {
     ///
     /// # Errors
     /// Where the handle's value cannot be written as JSON.
-    pub fn session_of<T: Serialize>(&self, handle: &Handle<T>) -> Result<SessionState, ToolError> {
+    pub fn session_of<T: Serialize + JsonSchema>(
+        &self,
+        handle: &Handle<T>,
+    ) -> Result<SessionState, ToolError> {
         let value = finite::to_raw_json(&**handle).map_err(ToolError::masked)?;
         let binding = Binding::to("handle state").and(self.0.tables.who.name.as_bytes());
-        let digest = binding.and(value.get().as_bytes()).digest();
+        let binding = binding.and(T::schema_id().as_bytes()).and(value.get().as_bytes());
+        let digest = bound_to(binding, self.principal()).digest();
         let partition = Partition::new(BY_HANDLE, fingerprint(digest.as_ref()))?;
         Ok(SessionState::new(&self.0.platform, partition, SESSION_VALUE_TTL))
     }
