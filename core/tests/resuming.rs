@@ -295,6 +295,22 @@ fn an_instance_that_stood_still_for_too_long_adds_nothing_to_a_call() {
 }
 
 #[test]
+fn an_instance_that_stood_still_for_too_long_ends_its_call_where_nobody_else_took_it() {
+    let (server, runs) = counting(|cx| async move {
+        let Name { name } = cx.elicit("What is your name?").await?;
+        Ok(name)
+    });
+    let (stage, _behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("count");
+    session.answer(&reading.ask_id(), accept("Ada"));
+    stage.clock.advance(Duration::from_secs(20));
+    reading.poll();
+    assert_eq!(reading.answer().as_deref(), Some("Ada"), "{}", reading.text);
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn a_client_that_comes_back_before_it_is_missed_gets_its_answer_once_it_is_there() {
     let (server, runs) = counting(|cx| async move {
         cx.progress(1.0);

@@ -12,7 +12,7 @@
 //! | `wanted` | the client has come back, though the call is not kept: whoever works on it is to keep it |
 //! | `updated` | when a task came further, in milliseconds |
 //! | `message` | what a task says of how far it is |
-//! | `lease` | the instance that works on it, for a while |
+//! | `lease` | until when an instance works on it, and which |
 
 use std::{
     sync::{
@@ -213,7 +213,7 @@ impl Kept {
                     "event" => found.events.push((number().ok_or_else(corrupt)?, entry.value)),
                     "closed" => found.is_closed = true,
                     "done" => found.done = Some(Done::read(&entry.value).ok_or_else(corrupt)?),
-                    "lease" => found.is_held = true,
+                    "lease" => found.is_held = is_live(&entry.value, self.clock.now()),
                     "updated" => found.updated = millis(&entry.value),
                     "message" => found.message = String::from_utf8(entry.value.to_vec()).ok(),
                     _ => {}
@@ -332,7 +332,7 @@ impl Kept {
 
     /// Whether somebody works on it.
     pub(crate) async fn is_held(&self) -> Result<bool, StoreError> {
-        Ok(self.get("lease").await?.is_some())
+        Ok(self.get("lease").await?.is_some_and(|lease| is_live(&lease, self.clock.now())))
     }
 
     /// Notes that the client has come back to a call that is not kept.
@@ -352,9 +352,13 @@ impl Kept {
 
     /// Takes the call to work on it, as `owner`; says whether nobody else does.
     pub(crate) async fn take(&self, owner: &str) -> Result<bool, StoreError> {
-        let due = self.clock.now().after(LEASE / 3);
-        let is_taken = self.put_first("lease", owner.to_owned(), LEASE).await?;
-        self.lease_due.store(due.as_millis(), Ordering::Relaxed);
+        let mut is_taken = self.put_lease(owner, Condition::Absent).await?;
+        if !is_taken
+            && let Some(lease) = self.get("lease").await?
+            && !is_live(&lease, self.clock.now())
+        {
+            is_taken = self.put_lease(owner, Condition::Equals(lease)).await?;
+        }
         Ok(is_taken)
     }
 
@@ -363,23 +367,33 @@ impl Kept {
         self.clock.now().as_millis() >= self.lease_due.load(Ordering::Relaxed)
     }
 
-    /// Goes on working on it; says whether it is still this owner's.
+    /// Goes on working on it; says whether it is still this owner's. It is where it came to this too late and nobody else
+    /// has taken the call meanwhile, as where a handler keeps its thread busy.
     pub(crate) async fn go_on(&self, owner: &str) -> Result<bool, StoreError> {
-        let due = self.clock.now().after(LEASE / 3);
-        let is_own = self.hold(owner, LEASE).await?;
-        self.lease_due.store(due.as_millis(), Ordering::Relaxed);
-        Ok(is_own)
+        match self.get("lease").await? {
+            Some(lease) if is_owned(&lease, owner) => self.put_lease(owner, Condition::Equals(lease)).await,
+            _ => Ok(false),
+        }
     }
 
     /// Lets somebody else work on it.
     pub(crate) async fn leave(&self, owner: &str) -> Result<(), StoreError> {
-        self.hold(owner, Duration::ZERO).await.map(drop)
+        let Some(lease) = self.get("lease").await?.filter(|lease| is_owned(lease, owner)) else {
+            return Ok(());
+        };
+        let over = Some(Duration::ZERO);
+        let key = self.partition.item("lease")?;
+        self.store.put_if(&key, lease.clone(), over, Condition::Equals(lease)).await.map(drop)
     }
 
-    async fn hold(&self, owner: &str, how_long: Duration) -> Result<bool, StoreError> {
-        let owner = Bytes::copy_from_slice(owner.as_bytes());
+    /// Writes a new lease. It stays after its end, so that who was late can tell whether somebody else was there.
+    async fn put_lease(&self, owner: &str, condition: Condition) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let lease = format!("{} {owner}", now.after(LEASE).as_millis());
         let key = self.partition.item("lease")?;
-        self.store.put_if(&key, owner.clone(), Some(how_long), Condition::Equals(owner)).await
+        let is_own = self.store.put_if(&key, lease.into(), Some(self.ttl.max(LEASE)), condition).await?;
+        self.lease_due.store(now.after(LEASE / 3).as_millis(), Ordering::Relaxed);
+        Ok(is_own)
     }
 
     fn corrupt(&self, item: &str) -> StoreError {
@@ -434,6 +448,17 @@ pub(crate) fn ask_record(asked: &Asked) -> Option<AskRecord<'_>> {
 /// The item of a step's result.
 pub(crate) fn step_item(name: &str) -> String {
     format!("step.{}", crate::seal::fingerprint(name.as_bytes()))
+}
+
+/// Whether somebody works on the call that has this lease. What cannot be read holds nobody up.
+fn is_live(lease: &[u8], now: Timestamp) -> bool {
+    let until = std::str::from_utf8(lease).ok().and_then(|lease| lease.split_once(' ')?.0.parse().ok());
+    until.is_some_and(|until| now < Timestamp::from_millis(until))
+}
+
+/// Whether the lease is this owner's, over or not.
+fn is_owned(lease: &[u8], owner: &str) -> bool {
+    lease.strip_suffix(owner.as_bytes()).is_some_and(|until| until.ends_with(b" "))
 }
 
 fn answer_item(number: usize) -> String {
