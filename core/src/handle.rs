@@ -25,8 +25,9 @@ pub const HANDLE_BYTES_MAX: usize = 2 << 10;
 /// between, clients and models, can neither read nor change it.
 ///
 /// `T` is `Serialize`, `Deserialize` and `JsonSchema`. A handle is made by [`Context::handle`], and is a text for clients.
-/// It is bound to the server, the type's name and the principal, and ends after a while; what was changed, has ended, or
-/// belongs to somebody else is refused before the handler runs. It names something, and is no proof that whoever holds it
+/// It is bound to the server, the type (its name and module: one that is renamed or moved opens no older handles) and the
+/// principal, and ends after a while; what was changed, has ended, or belongs to somebody else is refused before the
+/// handler runs. It names something, and is no proof that whoever holds it
 /// may have it: on a server without a verifier, everybody who has learned of it can use it.
 ///
 /// ```

@@ -21,7 +21,7 @@ wasm-opt     | $(npm_pin binaryen) | ${npm/\%s/workers} | shrinks the Worker's w
 esbuild      | $(npm_pin esbuild) | ${npm/\%s/workers} | bundles the Worker's JavaScript
 conformance  | $(npm_pin @modelcontextprotocol/conformance) | ${npm/\%s/conformance} | the protocol's own conformance suite
 npm-client   | $(npm_pin @modelcontextprotocol/client) | ${npm/\%s/clients} | the TypeScript MCP client, for interoperability tests
-inspector    | $(npm_pin @modelcontextprotocol/inspector) | ${npm/\%s/clients} | the Inspector, whose command line `mcpdo` is a client in both eras
+inspector    | $(npm_pin @modelcontextprotocol/inspector) | ${npm/\%s/clients} | the Inspector, whose command line mcpdo is a client in both eras
 cargo-lambda | $(python_pin cargo-lambda lambda) | $EDGEMCP_LAMBDA_DIR | lambda | python.sh lambda | 20 s | builds for AWS Lambda (linking with zig) and emulates its Runtime API
 pip-client   | $(python_pin mcp clients) | $EDGEMCP_CLIENTS_DIR | clients | python.sh clients | 20 s | the Python MCP client, for interoperability tests
 worker-build | $EDGEMCP_WORKER_BUILD_VERSION | $EDGEMCP_WORKER_BUILD_DIR | workers | crate.sh worker-build | 1 min | wrangler's build command: crate to Worker

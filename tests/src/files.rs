@@ -132,6 +132,12 @@ fn the_test_command_knows_every_suite_that_is_there() {
     );
 }
 
+#[test]
+fn the_list_of_tools_is_read_without_an_error() {
+    let errors = output("bash", &["-c", "deploy/toolchain/install 2>&1 >/dev/null"]);
+    assert_eq!(errors, "", "a tool's description is a word of the shell");
+}
+
 /// How many failures of the official suite are known and not yet repaired, over all targets and revisions. It stays
 /// where it is.
 const KNOWN_FAILURES: usize = 0;
