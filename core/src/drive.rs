@@ -95,6 +95,7 @@ impl Driver<'_> {
                 Turn::Wants(Want::Input) => match (cx.0.reach, self.peer) {
                     (Reach::Again, _) => return state::suspend(cx).await.map(Ended::Result),
                     (Reach::Connection, Some(peer)) => peer.ask(&cx.0.line),
+                    (Reach::Store, _) if self.is_overtaken().await => return Ok(Ended::Parked),
                     (Reach::Store, _) => {
                         self.publish().await?;
                         outside = self.watch();

@@ -12,7 +12,7 @@ mod common;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -340,7 +340,7 @@ fn a_client_that_comes_back_before_it_is_missed_gets_its_answer_once_it_is_there
 
 #[test]
 fn an_answer_that_is_there_as_its_client_goes_is_kept_for_it() {
-    let ready = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ready = Arc::new(AtomicBool::new(false));
     let (server, runs) = {
         let ready = ready.clone();
         counting(move |cx| {
@@ -469,4 +469,73 @@ fn a_client_that_goes_while_its_answer_is_kept_finds_it_later() {
     behind.poll();
     let resumed = session.resume(&last);
     assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
+}
+
+#[test]
+fn an_answer_comes_after_all_that_its_client_has_seen() {
+    let (server, _) = counting(|cx| async move {
+        let ticking = async {
+            for number in 1..20 {
+                cx.progress(f64::from(number));
+                cx.platform().sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let (name, ()) = futures_util::join!(cx.elicit::<Name>("What is your name?").into_future(), ticking);
+        Ok(name?.name)
+    });
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("count");
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
+    assert!(reading.ended);
+    session.answer(&reading.ask_id(), accept("Ada"));
+    pass(&stage, Duration::from_secs(21), || behind.poll());
+    assert_eq!(behind.len(), 0);
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!(resumed.answer().as_deref(), Some("Ada"), "{}", resumed.text);
+}
+
+#[test]
+fn an_instance_that_stood_still_for_too_long_asks_nothing_that_another_asks() {
+    let thought = Arc::new(AtomicBool::new(false));
+    let (server, runs) = {
+        let thought = thought.clone();
+        counting(move |cx| {
+            let thought = thought.clone();
+            async move {
+                let Name { name } = cx.elicit("What is your name?").await?;
+                std::future::poll_fn(|_| match thought.load(Ordering::Relaxed) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                })
+                .await;
+                let Name { name: other } = cx.elicit("And another?").await?;
+                Ok(format!("{name} {other}"))
+            }
+        })
+    };
+    // Before it sees the answer, and after.
+    for sees in [false, true] {
+        let (stage, _behind) = stage_of(server());
+        let session = Session::begin(&stage);
+        let mut reading = session.call("count");
+        let last = reading.last_id();
+        session.answer(&reading.ask_id(), accept("Ada"));
+        thought.store(!sees, Ordering::Relaxed);
+        if sees {
+            pass(&stage, Duration::from_secs(1), || {
+                reading.poll();
+            });
+        }
+        stage.clock.advance(Duration::from_secs(20));
+        thought.store(true, Ordering::Relaxed);
+        let other = stage.beside(server());
+        let resumed = session.at(&other).resume(&last);
+        assert_eq!((resumed.asks().len(), runs.swap(0, Ordering::Relaxed)), (1, 2));
+        assert!(reading.poll().ended);
+        let again = session.resume(&last);
+        assert_eq!(again.asks().len(), 1, "{}", again.text);
+    }
 }
