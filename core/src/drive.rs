@@ -31,6 +31,9 @@ const GIVE_UP_BEFORE: Duration = Duration::from_secs(2);
 /// How long whoever runs a task waits for an answer before it lets go.
 const TASK_WAITS: Duration = Duration::from_secs(10);
 
+/// How long to wait at least, where time is up and steps have to end.
+const STEPS_WAIT: Duration = Duration::from_secs(1);
+
 /// How often a task's message is kept.
 const MESSAGE_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
@@ -76,7 +79,7 @@ impl Driver<'_> {
         let mut outside = self.watch();
         let (mut message_kept, mut message_due) = (None, None);
         loop {
-            match turn(line, &mut work, &mut outside, &mut message_due).await {
+            match turn(cx, &mut work, &mut outside, &mut message_due).await {
                 Turn::Done(result) => {
                     if line.is_wanted(Want::Keep) {
                         self.keep().await?;
@@ -132,6 +135,9 @@ impl Driver<'_> {
                     outside = self.watch();
                 }
                 Turn::Outside(Outside::Lost) => return Ok(Ended::Parked),
+                Turn::Outside(Outside::TimeUp) if self.comes_back() && self.is_in_steps() => {
+                    outside = self.watch();
+                }
                 Turn::Outside(Outside::TimeUp) if self.comes_back() => {
                     self.leave().await?;
                     // An answer that came meanwhile was left to whoever held the call.
@@ -189,6 +195,11 @@ impl Driver<'_> {
     /// Whether somebody comes for the answer later, so that nobody has to wait for it here.
     fn comes_back(&self) -> bool {
         self.cx.0.is_task || self.cx.line().resumes() == Resumes::Primed
+    }
+
+    /// Whether steps are under way, which nobody would know the end of were the handler dropped now.
+    fn is_in_steps(&self) -> bool {
+        self.cx.line().journal(|journal| !journal.begun.is_empty())
     }
 
     /// Takes the call again that was just left, where there is something to do.
@@ -281,16 +292,17 @@ impl Driver<'_> {
     /// Until when an answer is waited for while the client holds on.
     fn waits_until(&self) -> Option<Timestamp> {
         let platform = &self.cx.0.platform;
+        let least = if self.is_in_steps() { STEPS_WAIT } else { Duration::ZERO };
         if self.cx.0.is_task {
             // A quick answer goes on here; for a slow one somebody goes on when it comes.
             let left = platform.deadline().map_or(TASK_WAITS, |end| {
                 end.since(platform.now()).saturating_sub(GIVE_UP_BEFORE).min(TASK_WAITS)
             });
-            return Some(platform.now().after(left));
+            return Some(platform.now().after(left.max(least)));
         }
         match self.cx.0.line.resumes() {
             // The client comes back, so nobody has to wait here for longer than the platform likes.
-            Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default())),
+            Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default().max(least))),
             Resumes::ByEvents | Resumes::No => {
                 // For longer than it is kept, a call cannot be answered.
                 let left = platform.deadline().map_or(CALL_TTL, |end| {
@@ -367,11 +379,18 @@ enum Turn {
 
 /// Runs the handler until it is done, stands still for something that its driver has to see to, or something happens.
 async fn turn(
-    line: &Line,
+    cx: &Context,
     work: &mut Work<'_>,
     outside: &mut Option<BoxFuture<'static, Outside>>,
     message_due: &mut Option<BoxFuture<'static, ()>>,
 ) -> Turn {
+    let line = cx.line();
+    // What drops the handler, or may.
+    let ends = |want| match want {
+        Want::Input => cx.0.reach == Reach::Again,
+        Want::Task | Want::CloseStream => true,
+        Want::LogLevel | Want::Keep | Want::Message => false,
+    };
     poll_fn(|task| {
         if line.is_cancelled() {
             return Poll::Ready(Turn::Cancelled);
@@ -380,7 +399,7 @@ async fn turn(
         if let Poll::Ready(result) = work.as_mut().poll(task) {
             return Poll::Ready(Turn::Done(result));
         }
-        if let Some(want) = line.take_want() {
+        if let Some(want) = line.take_want(ends) {
             return Poll::Ready(Turn::Wants(want));
         }
         if message_due.as_mut().is_some_and(|due| due.as_mut().poll(task).is_ready()) {

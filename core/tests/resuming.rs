@@ -539,3 +539,103 @@ fn an_instance_that_stood_still_for_too_long_asks_nothing_that_another_asks() {
         assert_eq!(again.asks().len(), 1, "{}", again.text);
     }
 }
+
+#[test]
+fn a_step_that_is_under_way_as_its_call_is_kept_is_taken_once() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let (server, runs) = {
+        let steps = steps.clone();
+        counting(move |cx| {
+            let steps = steps.clone();
+            async move {
+                cx.progress(1.0);
+                let charge = || async {
+                    cx.platform().sleep(Duration::from_secs(1)).await;
+                    Ok::<_, ToolError>(steps.fetch_add(1, Ordering::Relaxed) + 1)
+                };
+                let number: usize = cx.step("charge", charge).await?;
+                let Name { name } = cx.elicit("What is your name?").await?;
+                Ok(format!("{name} {number}"))
+            }
+        })
+    };
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let reading = session.call("count");
+    let last = reading.last_id();
+    // Its client goes in the middle of the step.
+    drop(reading);
+    pass(&stage, Duration::from_secs(65), || behind.poll());
+    assert_eq!(behind.len(), 0);
+    let mut resumed = session.resume(&last);
+    session.answer(&resumed.ask_id(), accept("Ada"));
+    pass(&stage, Duration::from_secs(5), || {
+        resumed.poll();
+    });
+    assert_eq!(resumed.answer().as_deref(), Some("Ada 1"), "{}", resumed.text);
+    assert_eq!((steps.load(Ordering::Relaxed), runs.load(Ordering::Relaxed)), (1, 2));
+}
+
+#[test]
+fn a_step_that_is_under_way_as_its_call_is_kept_is_not_taken_by_another_when_its_instance_dies() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let (server, runs) = {
+        let steps = steps.clone();
+        counting(move |cx| {
+            let steps = steps.clone();
+            async move {
+                cx.progress(1.0);
+                let charge = || async {
+                    steps.fetch_add(1, Ordering::Relaxed);
+                    cx.platform().sleep(Duration::from_secs(1)).await;
+                    Ok::<_, ToolError>(())
+                };
+                cx.step::<(), _, _>("charge", charge).await?;
+                Ok("charged".to_owned())
+            }
+        })
+    };
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let reading = session.call("count");
+    let last = reading.last_id();
+    drop(reading);
+    behind.poll();
+    behind.lose();
+    stage.clock.advance(Duration::from_secs(20));
+    let answer = session.resume(&last).answer().unwrap();
+    assert!(answer.contains("was begun before"), "{answer}");
+    assert_eq!((steps.load(Ordering::Relaxed), runs.load(Ordering::Relaxed)), (1, 2));
+}
+
+#[test]
+fn a_step_is_not_dropped_while_a_person_thinks() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let (server, _) = {
+        let steps = steps.clone();
+        counting(move |cx| {
+            let steps = steps.clone();
+            async move {
+                let render = || async {
+                    cx.platform().sleep(Duration::from_secs(90)).await;
+                    Ok::<_, ToolError>(steps.fetch_add(1, Ordering::Relaxed) + 1)
+                };
+                let name = cx.elicit::<Name>("What is your name?").into_future();
+                let (name, number) = futures_util::join!(name, cx.step::<usize, _, _>("render", render));
+                Ok(format!("{} {}", name?.name, number?))
+            }
+        })
+    };
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("count");
+    pass(&stage, Duration::from_secs(200), || {
+        reading.poll();
+    });
+    assert!(reading.ended && reading.answer().is_none());
+    session.answer(&reading.ask_id(), accept("Ada"));
+    behind.poll();
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!(resumed.answer().as_deref(), Some("Ada 1"), "{}", resumed.text);
+    assert_eq!(steps.load(Ordering::Relaxed), 1);
+}

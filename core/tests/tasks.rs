@@ -15,6 +15,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -627,4 +628,57 @@ fn a_call_that_went_on_as_a_task_is_another_the_next_time() {
         let text = &done.json["result"]["result"]["content"][0]["text"];
         assert_eq!(*text, number.to_string(), "{done:?}");
     }
+}
+
+#[test]
+fn a_step_is_taken_once_beside_or_around_what_makes_its_call_a_task() {
+    let charges = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&charges);
+    let charge = move |cx: Context, is_around: bool| {
+        let charges = Arc::clone(&counted);
+        async move {
+            let charge = || async {
+                let number = charges.fetch_add(1, Ordering::Relaxed) + 1;
+                match is_around {
+                    true => cx.become_task().await,
+                    false => {
+                        let mut is_first = true;
+                        std::future::poll_fn(|task| match std::mem::take(&mut is_first) {
+                            true => {
+                                task.waker().wake_by_ref();
+                                Poll::Pending
+                            }
+                            false => Poll::Ready(()),
+                        })
+                        .await;
+                    }
+                }
+                Ok::<_, ToolError>(number)
+            };
+            let task = async {
+                if !is_around {
+                    cx.become_task().await;
+                }
+            };
+            futures_util::join!(task, cx.step::<usize, _, _>("charge", charge)).1
+        }
+    };
+    let around = charge.clone();
+    let server = Server::new("tasks", "1")
+        .tool(
+            Tool::new("beside", "Charge.", move |cx: Context, _: NoArguments| charge(cx, false))
+                .task(TaskSupport::ByHandler),
+        )
+        .tool(
+            Tool::new("around", "Charge.", move |cx: Context, _: NoArguments| around(cx, true))
+                .task(TaskSupport::ByHandler),
+        );
+    let behind = Behind::default();
+    let mut stage = Stage::new(server);
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "beside"));
+    behind.poll();
+    assert_eq!(get(&stage, &id)["result"]["content"][0]["text"], "1");
+    assert_eq!(call(&stage, "around").message(), "2", "nothing becomes a task in a step");
+    assert_eq!(charges.load(Ordering::Relaxed), 2);
 }

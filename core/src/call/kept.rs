@@ -150,6 +150,9 @@ impl Kept {
 
     /// Keeps the call, with what was answered and done before it had to be.
     pub(crate) async fn begin(&self, record: &Record, so_far: &Recorded) -> Result<(), StoreError> {
+        for name in &so_far.begun {
+            self.put(&step_item(name), BEGUN).await?;
+        }
         for (name, result) in &so_far.steps {
             self.put(&step_item(name), call::write(&call::StepRecord { name: name.into(), result })).await?;
         }
@@ -444,6 +447,9 @@ pub(crate) fn ask_record(asked: &Asked) -> Option<AskRecord<'_>> {
     let (key, digest) = (asked.key.as_str().into(), asked.digest.as_str().into());
     Some(AskRecord { key, digest, method: (*method).into(), params })
 }
+
+/// What stands in place of a step's result while it is worked on. It is no JSON, so no result reads like it.
+pub(crate) const BEGUN: &[u8] = b"begun";
 
 /// The item of a step's result.
 pub(crate) fn step_item(name: &str) -> String {
