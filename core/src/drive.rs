@@ -87,6 +87,10 @@ impl Driver<'_> {
                     if self.is_overtaken().await {
                         return Ok(Ended::Parked);
                     }
+                    if message_due.is_some() || line.is_wanted(Want::Message) {
+                        // What it came to matters more than what it has said.
+                        let _ = self.keep_message(&mut None).await;
+                    }
                     if line.has_unjudged() {
                         line.judge(self.log_level().await);
                     }

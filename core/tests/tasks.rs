@@ -682,3 +682,20 @@ fn a_step_is_taken_once_beside_or_around_what_makes_its_call_a_task() {
     assert_eq!(call(&stage, "around").message(), "2", "nothing becomes a task in a step");
     assert_eq!(charges.load(Ordering::Relaxed), 2);
 }
+
+#[test]
+fn the_last_that_a_task_says_of_itself_is_what_its_client_reads_once_it_is_done() {
+    let said = Tool::new("said", "Say two things.", |cx: Context, _: NoArguments| async move {
+        cx.progress(Progress::new(1.0).message("first"));
+        cx.platform().sleep(Duration::from_millis(300)).await;
+        cx.progress(Progress::new(2.0).message("second"));
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(said));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "said"));
+    pass(&stage, Duration::from_secs(1), || behind.poll());
+    let done = get(&stage, &id);
+    assert_eq!((&done["status"], &done["statusMessage"]), (&json!("completed"), &json!("second")));
+}
