@@ -17,7 +17,7 @@ use crate::{
     seal::{fingerprint, random_id},
     state,
     stdio::Peer,
-    store::{Consistency, Key, StoreError},
+    store::{Consistency, Key, StoreError, StoreErrorKind},
     task,
     wire::{call::AskRecord, jsonrpc},
 };
@@ -253,16 +253,24 @@ impl Driver<'_> {
             let message = jsonrpc::request(&ask_id(&kept.id, index), &method, &params);
             let ask =
                 AskRecord { key: key.into(), digest: digest.into(), method: method.into(), params: &params };
-            // An ask that is kept has been put among the events, so whoever takes the call up need not send it.
-            if self.cx.0.is_task {
-                // Its client finds it when it asks after the task.
-                kept.put_ask(index, &ask).await?;
-                continue;
+            // A task's client finds it when it asks after the task.
+            let place = (!self.cx.0.is_task).then(|| line.next_place());
+            let put = async {
+                // An ask that is kept has been put among the events, so whoever takes the call up need not send it.
+                if let Some(place) = place {
+                    kept.put_event(place, &message).await?;
+                }
+                kept.put_ask(index, &ask).await
+            };
+            match put.await {
+                Err(error) if error.kind() == StoreErrorKind::TooLarge => kept.refuse_ask(index, ask).await?,
+                put => {
+                    put?;
+                    if let Some(place) = place {
+                        line.send_at(place, message);
+                    }
+                }
             }
-            let place = line.next_place();
-            kept.put_event(place, &message).await?;
-            kept.put_ask(index, &ask).await?;
-            line.send_at(place, message);
         }
         if self.cx.0.is_task {
             kept.touch(self.cx.now()).await?;
