@@ -13,7 +13,7 @@ use crate::{
     journal::Answer,
     line::{Line, Resumes, Want},
     model::LoggingLevel,
-    platform::Timestamp,
+    platform::{LogLevel, Timestamp},
     seal::{fingerprint, random_id},
     state,
     stdio::Peer,
@@ -127,7 +127,10 @@ impl Driver<'_> {
                 Turn::Wants(Want::Message) => message_due = self.keep_message(&mut message_kept).await?,
                 Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
                 Turn::Wants(Want::Keep) | Turn::Outside(Outside::Wanted) => {
-                    self.keep().await?;
+                    // Where it cannot be, the work goes on, and it is kept once its client comes back.
+                    if let Err(error) = self.keep().await {
+                        cx.platform().log(LogLevel::Warning, &format!("a call could not be kept: {error}"));
+                    }
                     outside = self.watch();
                 }
                 Turn::Outside(Outside::Answered(answers)) => {
@@ -143,12 +146,16 @@ impl Driver<'_> {
                     outside = self.watch();
                 }
                 Turn::Outside(Outside::TimeUp) if self.comes_back() => {
-                    self.leave().await?;
-                    // An answer that came meanwhile was left to whoever held the call.
-                    if !self.takes_again().await? {
-                        return Ok(Ended::Parked);
+                    match self.lets_go().await {
+                        Ok(true) => return Ok(Ended::Parked),
+                        Ok(false) => outside = self.watch(),
+                        // Its lease ends by itself, and whoever comes for the answer finds what there is.
+                        Err(error) => {
+                            cx.platform()
+                                .log(LogLevel::Warning, &format!("a call could not be left: {error}"));
+                            return Ok(Ended::Parked);
+                        }
                     }
-                    outside = self.watch();
                 }
                 Turn::Outside(Outside::TimeUp) => {
                     self.give_up();
@@ -180,10 +187,16 @@ impl Driver<'_> {
         };
         inner.line.resumes_at(&id, 0);
         let kept = Arc::new(Kept::new(platform, &id, CALL_TTL)?);
-        let owner = random_id(platform.random())?;
+        let owner = match self.owner.take() {
+            Some(owner) => owner,
+            None => random_id(platform.random())?,
+        };
+        self.owner = Some(owner.clone());
         // The lease comes first, so that nobody takes up a call that is just being worked on.
-        kept.take(&owner).await?;
-        self.owner = Some(owner);
+        if !kept.take(&owner).await? {
+            // It was taken before, and then not kept.
+            kept.go_on(&owner).await?;
+        }
         kept.begin(&self.cx.record(None)?, &inner.line.journal(|journal| journal.recorded())).await?;
         Ok(Arc::clone(inner.kept.get_or_init(|| kept)))
     }
@@ -206,15 +219,17 @@ impl Driver<'_> {
         self.cx.line().journal(|journal| !journal.begun.is_empty())
     }
 
-    /// Takes the call again that was just left, where there is something to do.
-    async fn takes_again(&self) -> Result<bool, Error> {
-        let (Some(kept), Some(owner)) = (self.cx.0.kept.get(), &self.owner) else { return Ok(false) };
+    /// Leaves the call to whoever comes with an answer; says whether it did.
+    async fn lets_go(&self) -> Result<bool, StoreError> {
+        self.leave().await?;
+        let (Some(kept), Some(owner)) = (self.cx.0.kept.get(), &self.owner) else { return Ok(true) };
         for number in self.cx.line().journal(|journal| journal.open_indexes()) {
+            // An answer that came meanwhile was left to whoever held the call.
             if kept.answer(number).await?.is_some() {
-                return Ok(kept.take(owner).await?);
+                return Ok(!kept.take(owner).await?);
             }
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// Keeps what a task says of how far it is. Where something was kept just now, returns when to do so.

@@ -23,7 +23,7 @@ use common::{
     asked::{Name, one_piece, server, stage, stage_of},
     live::{Behind, Session, accept, capabilities, pass},
 };
-use edgemcp::{ProtocolVersion, Server, prelude::*, store::MemoryStore};
+use edgemcp::{ProtocolVersion, Server, platform::Platform, prelude::*, store::MemoryStore};
 use edgemcp_testkit::{ManualClock, TestStore};
 use http::StatusCode;
 use serde_json::json;
@@ -638,4 +638,64 @@ fn a_step_is_not_dropped_while_a_person_thinks() {
     let resumed = session.resume(&reading.last_id());
     assert_eq!(resumed.answer().as_deref(), Some("Ada 1"), "{}", resumed.text);
     assert_eq!(steps.load(Ordering::Relaxed), 1);
+}
+
+/// A platform as that of `stage_of`, whose store fails when it is told to.
+fn failing(server: Server) -> (Stage, Behind, TestStore) {
+    let (mut stage, behind) = stage_of(server);
+    let store = TestStore::new(MemoryStore::new(Arc::new(stage.clock.clone())));
+    stage.platform = Platform::builder(Arc::new(stage.clock.clone()), stage.random.clone())
+        .store(Arc::new(store.clone()))
+        .vars(Arc::new(Settings::default()))
+        .log(stage.log.clone())
+        .hold_max(Duration::from_secs(60))
+        .build()
+        .with_background(Arc::new(behind.clone()));
+    (stage, behind, store)
+}
+
+#[test]
+fn a_store_that_fails_as_a_call_is_left_ends_no_call() {
+    let (stage, _behind, store) = failing(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("greet");
+    let mut read = || {
+        reading.poll();
+    };
+    pass(&stage, Duration::from_secs(59), &mut read);
+    store.fail(true);
+    pass(&stage, Duration::from_secs(2), &mut read);
+    store.fail(false);
+    assert!(reading.ended && reading.answer().is_none(), "{}", reading.text);
+    session.answer(&reading.ask_id(), accept("Ada"));
+    let mut resumed = session.resume(&reading.last_id());
+    pass(&stage, Duration::from_secs(16), || {
+        resumed.poll();
+    });
+    assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
+}
+
+#[test]
+fn a_store_that_fails_as_a_client_goes_stops_no_work() {
+    let (server, runs) = counting(|cx| async move {
+        cx.progress(1.0);
+        cx.platform().sleep(Duration::from_secs(10)).await;
+        Ok("worked".to_owned())
+    });
+    let (stage, behind, store) = failing(server());
+    let session = Session::begin(&stage);
+    let reading = session.call("count");
+    let last = reading.last_id();
+    store.fail(true);
+    drop(reading);
+    behind.poll();
+    assert_eq!(behind.len(), 1, "{}", stage.log.all());
+    store.fail(false);
+    let mut resumed = session.resume(&last);
+    pass(&stage, Duration::from_secs(12), || {
+        behind.poll();
+        resumed.poll();
+    });
+    assert_eq!(resumed.answer().as_deref(), Some("worked"), "{}", resumed.text);
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
 }
