@@ -390,6 +390,7 @@ fn nobody_waits_for_ever_for_a_client_that_has_gone() {
     let (stage, behind) = stage();
     let session = Session::of(&stage, ProtocolVersion::V2025_06_18, &capabilities(), None);
     drop(session.call("greet"));
+    assert_eq!(behind.len(), 1);
     pass(&stage, Duration::from_secs(3700), || behind.poll());
     assert_eq!(behind.len(), 0);
 }
