@@ -700,3 +700,26 @@ fn a_store_that_fails_as_a_client_goes_stops_no_work() {
     assert_eq!(resumed.answer().as_deref(), Some("worked"), "{}", resumed.text);
     assert_eq!(runs.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn an_answer_comes_after_all_that_its_client_has_seen_of_a_stream_that_it_took_up() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let mut reading = session.call("greet");
+    let id = reading.ask_id();
+    for _ in 0..3 {
+        pass(&stage, Duration::from_secs(61), || {
+            reading.poll();
+        });
+        assert!(reading.ended && reading.answer().is_none());
+        reading = session.resume(&reading.last_id());
+    }
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
+    session.answer(&id, accept("Ada"));
+    behind.poll();
+    assert_eq!(behind.len(), 0);
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}{}", reading.text, resumed.text);
+}

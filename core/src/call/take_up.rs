@@ -200,8 +200,9 @@ pub(crate) async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
     if found.is_closed {
         line.satisfy(crate::line::Want::CloseStream);
     }
-    // Its client may have seen more than what is kept, and must not have passed what is still to come.
-    line.resumes_at(call, found.events.last().map_or(0, |(place, _)| place.saturating_add(NOT_KEPT_MAX)));
+    // A client that is not here may have seen more than what is kept, and must not have passed what is still to come.
+    let seen = if line.call().is_some() { 0 } else { NOT_KEPT_MAX };
+    line.resumes_at(call, found.events.last().map_or(0, |(place, _)| place.saturating_add(seen)));
     let Found { record, .. } = found;
     if record.task.is_some() {
         line.begin_task();
