@@ -13,11 +13,11 @@ use crate::{
     journal::Answer,
     line::{Line, Resumes, Want},
     model::LoggingLevel,
-    platform::Timestamp,
+    platform::{LogLevel, Timestamp},
     seal::{fingerprint, random_id},
     state,
     stdio::Peer,
-    store::{Consistency, Key, StoreError},
+    store::{Consistency, Key, StoreError, StoreErrorKind},
     task,
     wire::{call::AskRecord, jsonrpc},
 };
@@ -30,6 +30,9 @@ const GIVE_UP_BEFORE: Duration = Duration::from_secs(2);
 
 /// How long whoever runs a task waits for an answer before it lets go.
 const TASK_WAITS: Duration = Duration::from_secs(10);
+
+/// How long to wait at least, where time is up and steps have to end.
+const STEPS_WAIT: Duration = Duration::from_secs(1);
 
 /// How often a task's message is kept.
 const MESSAGE_AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -76,13 +79,17 @@ impl Driver<'_> {
         let mut outside = self.watch();
         let (mut message_kept, mut message_due) = (None, None);
         loop {
-            match turn(line, &mut work, &mut outside, &mut message_due).await {
+            match turn(cx, &mut work, &mut outside, &mut message_due).await {
                 Turn::Done(result) => {
                     if line.is_wanted(Want::Keep) {
                         self.keep().await?;
                     }
                     if self.is_overtaken().await {
                         return Ok(Ended::Parked);
+                    }
+                    if message_due.is_some() || line.is_wanted(Want::Message) {
+                        // What it came to matters more than what it has said.
+                        let _ = self.keep_message(&mut None).await;
                     }
                     if line.has_unjudged() {
                         line.judge(self.log_level().await);
@@ -95,6 +102,7 @@ impl Driver<'_> {
                 Turn::Wants(Want::Input) => match (cx.0.reach, self.peer) {
                     (Reach::Again, _) => return state::suspend(cx).await.map(Ended::Result),
                     (Reach::Connection, Some(peer)) => peer.ask(&cx.0.line),
+                    (Reach::Store, _) if self.is_overtaken().await => return Ok(Ended::Parked),
                     (Reach::Store, _) => {
                         self.publish().await?;
                         outside = self.watch();
@@ -119,7 +127,10 @@ impl Driver<'_> {
                 Turn::Wants(Want::Message) => message_due = self.keep_message(&mut message_kept).await?,
                 Turn::Wants(Want::LogLevel) => line.judge(self.log_level().await),
                 Turn::Wants(Want::Keep) | Turn::Outside(Outside::Wanted) => {
-                    self.keep().await?;
+                    // Where it cannot be, the work goes on, and it is kept once its client comes back.
+                    if let Err(error) = self.keep().await {
+                        cx.platform().log(LogLevel::Warning, &format!("a call could not be kept: {error}"));
+                    }
                     outside = self.watch();
                 }
                 Turn::Outside(Outside::Answered(answers)) => {
@@ -131,13 +142,20 @@ impl Driver<'_> {
                     outside = self.watch();
                 }
                 Turn::Outside(Outside::Lost) => return Ok(Ended::Parked),
-                Turn::Outside(Outside::TimeUp) if self.comes_back() => {
-                    self.leave().await?;
-                    // An answer that came meanwhile was left to whoever held the call.
-                    if !self.takes_again().await? {
-                        return Ok(Ended::Parked);
-                    }
+                Turn::Outside(Outside::TimeUp) if self.comes_back() && self.is_in_steps() => {
                     outside = self.watch();
+                }
+                Turn::Outside(Outside::TimeUp) if self.comes_back() => {
+                    match self.lets_go().await {
+                        Ok(true) => return Ok(Ended::Parked),
+                        Ok(false) => outside = self.watch(),
+                        // Its lease ends by itself, and whoever comes for the answer finds what there is.
+                        Err(error) => {
+                            cx.platform()
+                                .log(LogLevel::Warning, &format!("a call could not be left: {error}"));
+                            return Ok(Ended::Parked);
+                        }
+                    }
                 }
                 Turn::Outside(Outside::TimeUp) => {
                     self.give_up();
@@ -169,10 +187,16 @@ impl Driver<'_> {
         };
         inner.line.resumes_at(&id, 0);
         let kept = Arc::new(Kept::new(platform, &id, CALL_TTL)?);
-        let owner = random_id(platform.random())?;
+        let owner = match self.owner.take() {
+            Some(owner) => owner,
+            None => random_id(platform.random())?,
+        };
+        self.owner = Some(owner.clone());
         // The lease comes first, so that nobody takes up a call that is just being worked on.
-        kept.take(&owner).await?;
-        self.owner = Some(owner);
+        if !kept.take(&owner).await? {
+            // It was taken before, and then not kept.
+            kept.go_on(&owner).await?;
+        }
         kept.begin(&self.cx.record(None)?, &inner.line.journal(|journal| journal.recorded())).await?;
         Ok(Arc::clone(inner.kept.get_or_init(|| kept)))
     }
@@ -190,15 +214,22 @@ impl Driver<'_> {
         self.cx.0.is_task || self.cx.line().resumes() == Resumes::Primed
     }
 
-    /// Takes the call again that was just left, where there is something to do.
-    async fn takes_again(&self) -> Result<bool, Error> {
-        let (Some(kept), Some(owner)) = (self.cx.0.kept.get(), &self.owner) else { return Ok(false) };
+    /// Whether steps are under way, which nobody would know the end of were the handler dropped now.
+    fn is_in_steps(&self) -> bool {
+        self.cx.line().journal(|journal| !journal.begun.is_empty())
+    }
+
+    /// Leaves the call to whoever comes with an answer; says whether it did.
+    async fn lets_go(&self) -> Result<bool, StoreError> {
+        self.leave().await?;
+        let (Some(kept), Some(owner)) = (self.cx.0.kept.get(), &self.owner) else { return Ok(true) };
         for number in self.cx.line().journal(|journal| journal.open_indexes()) {
+            // An answer that came meanwhile was left to whoever held the call.
             if kept.answer(number).await?.is_some() {
-                return Ok(kept.take(owner).await?);
+                return Ok(!kept.take(owner).await?);
             }
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// Keeps what a task says of how far it is. Where something was kept just now, returns when to do so.
@@ -237,16 +268,24 @@ impl Driver<'_> {
             let message = jsonrpc::request(&ask_id(&kept.id, index), &method, &params);
             let ask =
                 AskRecord { key: key.into(), digest: digest.into(), method: method.into(), params: &params };
-            // An ask that is kept has been put among the events, so whoever takes the call up need not send it.
-            if self.cx.0.is_task {
-                // Its client finds it when it asks after the task.
-                kept.put_ask(index, &ask).await?;
-                continue;
+            // A task's client finds it when it asks after the task.
+            let place = (!self.cx.0.is_task).then(|| line.next_place());
+            let put = async {
+                // An ask that is kept has been put among the events, so whoever takes the call up need not send it.
+                if let Some(place) = place {
+                    kept.put_event(place, &message).await?;
+                }
+                kept.put_ask(index, &ask).await
+            };
+            match put.await {
+                Err(error) if error.kind() == StoreErrorKind::TooLarge => kept.refuse_ask(index, ask).await?,
+                put => {
+                    put?;
+                    if let Some(place) = place {
+                        line.send_at(place, message);
+                    }
+                }
             }
-            let place = line.next_place();
-            kept.put_event(place, &message).await?;
-            kept.put_ask(index, &ask).await?;
-            line.send_at(place, message);
         }
         if self.cx.0.is_task {
             kept.touch(self.cx.now()).await?;
@@ -280,16 +319,17 @@ impl Driver<'_> {
     /// Until when an answer is waited for while the client holds on.
     fn waits_until(&self) -> Option<Timestamp> {
         let platform = &self.cx.0.platform;
+        let least = if self.is_in_steps() { STEPS_WAIT } else { Duration::ZERO };
         if self.cx.0.is_task {
             // A quick answer goes on here; for a slow one somebody goes on when it comes.
             let left = platform.deadline().map_or(TASK_WAITS, |end| {
                 end.since(platform.now()).saturating_sub(GIVE_UP_BEFORE).min(TASK_WAITS)
             });
-            return Some(platform.now().after(left));
+            return Some(platform.now().after(left.max(least)));
         }
         match self.cx.0.line.resumes() {
             // The client comes back, so nobody has to wait here for longer than the platform likes.
-            Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default())),
+            Resumes::Primed => Some(platform.now().after(platform.hold_max().unwrap_or_default().max(least))),
             Resumes::ByEvents | Resumes::No => {
                 // For longer than it is kept, a call cannot be answered.
                 let left = platform.deadline().map_or(CALL_TTL, |end| {
@@ -366,11 +406,18 @@ enum Turn {
 
 /// Runs the handler until it is done, stands still for something that its driver has to see to, or something happens.
 async fn turn(
-    line: &Line,
+    cx: &Context,
     work: &mut Work<'_>,
     outside: &mut Option<BoxFuture<'static, Outside>>,
     message_due: &mut Option<BoxFuture<'static, ()>>,
 ) -> Turn {
+    let line = cx.line();
+    // What drops the handler, or may.
+    let ends = |want| match want {
+        Want::Input => cx.0.reach == Reach::Again,
+        Want::Task | Want::CloseStream => true,
+        Want::LogLevel | Want::Keep | Want::Message => false,
+    };
     poll_fn(|task| {
         if line.is_cancelled() {
             return Poll::Ready(Turn::Cancelled);
@@ -379,7 +426,7 @@ async fn turn(
         if let Poll::Ready(result) = work.as_mut().poll(task) {
             return Poll::Ready(Turn::Done(result));
         }
-        if let Some(want) = line.take_want() {
+        if let Some(want) = line.take_want(ends) {
             return Poll::Ready(Turn::Wants(want));
         }
         if message_due.as_mut().is_some_and(|due| due.as_mut().poll(task).is_ready()) {

@@ -22,6 +22,8 @@ pub const STEPS_MAX: usize = 64;
 pub(crate) struct Journal {
     pub(crate) asks: Vec<Asked>,
     pub(crate) steps: Vec<Step>,
+    /// The names of the steps that were begun in this run and have not ended.
+    pub(crate) begun: Vec<String>,
     /// The call that steps are claimed under in the store, once one was.
     pub(crate) call: Option<String>,
     /// How many keys of this run were made up from a count.
@@ -66,6 +68,7 @@ pub(crate) struct Step {
 pub(crate) struct Recorded {
     pub(crate) asks: Vec<(RecordedAsk, Answer)>,
     pub(crate) steps: Vec<(String, Box<RawValue>)>,
+    pub(crate) begun: Vec<String>,
 }
 
 /// Something that was asked, to be kept.
@@ -216,7 +219,7 @@ impl Journal {
             Some((RecordedAsk { key, digest, request: asked.request.clone() }, asked.answer.clone()?))
         });
         let steps = self.steps.iter().map(|step| (step.name.clone(), step.result.clone()));
-        Recorded { asks: answered.collect(), steps: steps.collect() }
+        Recorded { asks: answered.collect(), steps: steps.collect(), begun: self.begun.clone() }
     }
 
     /// The result of the step `name`, where it was taken.

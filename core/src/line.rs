@@ -2,8 +2,11 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
+    pin::pin,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -96,6 +99,8 @@ struct State {
     said: VecDeque<Said>,
     progress: Option<f64>,
     journal: Journal,
+    /// The threads on which the work of a step is polled right now.
+    in_steps: Vec<ThreadId>,
     /// What the handler stands still for, until the driver has seen to it.
     wants: Vec<Want>,
     /// What the driver has seen to, so that the handler goes on.
@@ -388,10 +393,43 @@ impl Line {
         }
     }
 
-    /// What the handler stands still for.
-    pub(crate) fn take_want(&self) -> Option<Want> {
+    /// What the handler stands still for. What `ends` its run waits for the steps that it has begun.
+    pub(crate) fn take_want(&self, ends: impl Fn(Want) -> bool) -> Option<Want> {
         let mut state = self.lock();
-        (!state.wants.is_empty()).then(|| state.wants.remove(0))
+        let is_begun = !state.journal.begun.is_empty();
+        let index = state.wants.iter().position(|want| !is_begun || !ends(*want))?;
+        Some(state.wants.remove(index))
+    }
+
+    /// Does the work of a step.
+    pub(crate) async fn in_step<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|task| {
+            let thread = thread::current().id();
+            self.lock().in_steps.push(thread);
+            let polled = work.as_mut().poll(task);
+            let mut state = self.lock();
+            if let Some(index) = state.in_steps.iter().rposition(|known| *known == thread) {
+                state.in_steps.swap_remove(index);
+            }
+            polled
+        })
+        .await
+    }
+
+    /// Whether this is the work of a step.
+    pub(crate) fn is_in_step(&self) -> bool {
+        let state = self.lock();
+        !state.in_steps.is_empty() && state.in_steps.contains(&thread::current().id())
+    }
+
+    /// A step has ended that was begun.
+    pub(crate) fn end_step(&self, name: &str) {
+        let mut state = self.lock();
+        if let Some(index) = state.journal.begun.iter().position(|begun| begun == name) {
+            state.journal.begun.swap_remove(index);
+        }
+        state.wake_driver();
     }
 
     /// Whether the driver has yet to see to this.

@@ -131,7 +131,7 @@ impl Service {
     /// beside the server, such as a process that calls this from time to time.
     ///
     /// # Errors
-    /// As [`run_task`](Self::run_task).
+    /// As [`run_task`](Self::run_task); the others are gone on with all the same.
     pub fn run_tasks<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, Result<usize, Error>> {
         Box::pin(async move { task::run_all(&Exchange::with_nobody(&self.tables, platform)).await })
     }

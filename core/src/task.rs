@@ -178,24 +178,32 @@ pub(crate) async fn run(exchange: &Exchange, id: &str) -> Result<(), Error> {
 pub(crate) async fn run_all(exchange: &Exchange) -> Result<usize, Error> {
     let store = exchange.platform.strong_store();
     let (partition, mut after, mut count) = (queue(&exchange.tables)?, None::<String>, 0);
+    let mut failed = None;
     loop {
         let page = store.list(&partition, after.as_deref(), LIST_PAGE_MAX).await?;
         for (id, _) in page.entries {
-            let kept = Kept::new(&exchange.platform, &id, exchange.tables.tasks.ttl)?;
-            // Whoever answers what it asks has it gone on with.
-            if kept.find().await?.is_none_or(|found| found.open().next().is_some()) {
-                continue;
-            }
-            // Each on a line of its own: what ends one must not end the next.
-            if call::run(&exchange.again(), &id).await?.is_here() {
-                count += 1;
+            match run_waiting(exchange, &id).await {
+                Ok(is_here) => count += usize::from(is_here),
+                // The next one may be another matter.
+                Err(error) => failed = Some(error),
             }
         }
         match page.next {
             Some(next) => after = Some(next),
-            None => return Ok(count),
+            None => return failed.map_or(Ok(count), Err),
         }
     }
+}
+
+/// Goes on with the task `id`, unless it waits for its client; says whether it did.
+async fn run_waiting(exchange: &Exchange, id: &str) -> Result<bool, Error> {
+    let kept = Kept::new(&exchange.platform, id, exchange.tables.tasks.ttl)?;
+    // Whoever answers what it asks has it gone on with.
+    if kept.find().await?.is_none_or(|found| found.open().next().is_some()) {
+        return Ok(false);
+    }
+    // Each on a line of its own: what ends one must not end the next.
+    Ok(call::run(&exchange.again(), id).await?.is_here())
 }
 
 /// Keeps what a task came to.

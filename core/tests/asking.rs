@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -17,10 +18,11 @@ use edgemcp::{
     AskError, ModelPreferences, RequestState, Server, TaskSupport,
     auth::{Principal, StaticTokens},
     future::BoxFuture,
-    platform::{Delegate, DelegateError},
+    platform::{Delegate, DelegateError, Timestamp},
     prelude::*,
-    store::{Consistency, NoStore, Partition},
+    store::{MemoryStore, NoStore},
 };
+use edgemcp_testkit::{ManualClock, TestStore};
 use futures_util::FutureExt;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -740,14 +742,54 @@ fn a_handler_that_asks_something_else_than_was_answered_is_refused() {
 
 #[test]
 fn a_handler_that_never_asks_draws_nothing_and_stores_nothing() {
-    let stage = Stage::new(common::server());
+    let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
+    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
+    let stage =
+        Stage::built(common::server(), Settings::default(), |builder| builder.store(Arc::new(store.clone())));
     let request = json!({"name": "add", "arguments": {"a": 2, "b": 3}, "_meta": capable()});
     assert_eq!(stage.modern("tools/call", request).message(), "5");
     assert_eq!(stage.random.draws(), 0);
-    for collection in ["edgemcp.state", "edgemcp.step", "edgemcp.under-way"] {
-        let partition = Partition::new(collection, "x").unwrap();
-        let page = futures_executor::block_on(stage.platform.store().list(&partition, None, 10)).unwrap();
-        assert!(page.entries.is_empty());
-    }
-    let _ = Consistency::Strong;
+    assert_eq!(store.changes(), 0);
+}
+
+#[test]
+fn a_step_beside_an_ask_ends_before_its_run_does() {
+    let charges = Arc::new(AtomicUsize::new(0));
+    let counted = charges.clone();
+    let tool = Tool::new("buy", "Buy.", move |cx: Context, _: NoArguments| {
+        let charges = counted.clone();
+        async move {
+            let charge = || async {
+                let mut is_first = true;
+                std::future::poll_fn(|task| match std::mem::take(&mut is_first) {
+                    true => {
+                        task.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                    false => Poll::Ready(()),
+                })
+                .await;
+                Ok::<_, ToolError>(charges.fetch_add(1, Ordering::Relaxed) + 1)
+            };
+            let name = cx.elicit::<Name>("For whom?").key("name").into_future();
+            let (name, number) = futures_util::join!(name, cx.step::<usize, _, _>("charge", charge));
+            Ok::<_, ToolError>(format!("{} {}", name?.name, number?))
+        }
+    });
+    let stage = Stage::new(Server::new("shop", "1").tool(tool));
+    let first = stage.modern("tools/call", call("buy"));
+    let retry = again(call("buy"), &first, json!({"name": accept(json!({"name": "Ada"}))}));
+    assert_eq!(stage.modern("tools/call", retry).message(), "Ada 1");
+    assert_eq!(charges.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_step_asks_nothing() {
+    let tool = Tool::new("buy", "Buy.", |cx: Context, _: NoArguments| async move {
+        let ask = || async { cx.elicit::<Name>("For whom?").await.map(|Name { name }| name) };
+        cx.step::<String, _, _>("ask", ask).await
+    });
+    let stage = Stage::new(Server::new("shop", "1").tool(tool));
+    let answer = stage.modern("tools/call", call("buy"));
+    assert!(answer.message().contains("a step asks nothing"), "{answer:?}");
 }

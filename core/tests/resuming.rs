@@ -12,7 +12,7 @@ mod common;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -23,7 +23,7 @@ use common::{
     asked::{Name, one_piece, server, stage, stage_of},
     live::{Behind, Session, accept, capabilities, pass},
 };
-use edgemcp::{ProtocolVersion, Server, prelude::*, store::MemoryStore};
+use edgemcp::{ProtocolVersion, Server, platform::Platform, prelude::*, store::MemoryStore};
 use edgemcp_testkit::{ManualClock, TestStore};
 use http::StatusCode;
 use serde_json::json;
@@ -340,7 +340,7 @@ fn a_client_that_comes_back_before_it_is_missed_gets_its_answer_once_it_is_there
 
 #[test]
 fn an_answer_that_is_there_as_its_client_goes_is_kept_for_it() {
-    let ready = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ready = Arc::new(AtomicBool::new(false));
     let (server, runs) = {
         let ready = ready.clone();
         counting(move |cx| {
@@ -390,6 +390,7 @@ fn nobody_waits_for_ever_for_a_client_that_has_gone() {
     let (stage, behind) = stage();
     let session = Session::of(&stage, ProtocolVersion::V2025_06_18, &capabilities(), None);
     drop(session.call("greet"));
+    assert_eq!(behind.len(), 1);
     pass(&stage, Duration::from_secs(3700), || behind.poll());
     assert_eq!(behind.len(), 0);
 }
@@ -469,4 +470,256 @@ fn a_client_that_goes_while_its_answer_is_kept_finds_it_later() {
     behind.poll();
     let resumed = session.resume(&last);
     assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
+}
+
+#[test]
+fn an_answer_comes_after_all_that_its_client_has_seen() {
+    let (server, _) = counting(|cx| async move {
+        let ticking = async {
+            for number in 1..20 {
+                cx.progress(f64::from(number));
+                cx.platform().sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let (name, ()) = futures_util::join!(cx.elicit::<Name>("What is your name?").into_future(), ticking);
+        Ok(name?.name)
+    });
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("count");
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
+    assert!(reading.ended);
+    session.answer(&reading.ask_id(), accept("Ada"));
+    pass(&stage, Duration::from_secs(21), || behind.poll());
+    assert_eq!(behind.len(), 0);
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!(resumed.answer().as_deref(), Some("Ada"), "{}", resumed.text);
+}
+
+#[test]
+fn an_instance_that_stood_still_for_too_long_asks_nothing_that_another_asks() {
+    let thought = Arc::new(AtomicBool::new(false));
+    let (server, runs) = {
+        let thought = thought.clone();
+        counting(move |cx| {
+            let thought = thought.clone();
+            async move {
+                let Name { name } = cx.elicit("What is your name?").await?;
+                std::future::poll_fn(|_| match thought.load(Ordering::Relaxed) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                })
+                .await;
+                let Name { name: other } = cx.elicit("And another?").await?;
+                Ok(format!("{name} {other}"))
+            }
+        })
+    };
+    // Before it sees the answer, and after.
+    for sees in [false, true] {
+        let (stage, _behind) = stage_of(server());
+        let session = Session::begin(&stage);
+        let mut reading = session.call("count");
+        let last = reading.last_id();
+        session.answer(&reading.ask_id(), accept("Ada"));
+        thought.store(!sees, Ordering::Relaxed);
+        if sees {
+            pass(&stage, Duration::from_secs(1), || {
+                reading.poll();
+            });
+        }
+        stage.clock.advance(Duration::from_secs(20));
+        thought.store(true, Ordering::Relaxed);
+        let other = stage.beside(server());
+        let resumed = session.at(&other).resume(&last);
+        assert_eq!((resumed.asks().len(), runs.swap(0, Ordering::Relaxed)), (1, 2));
+        assert!(reading.poll().ended);
+        let again = session.resume(&last);
+        assert_eq!(again.asks().len(), 1, "{}", again.text);
+    }
+}
+
+#[test]
+fn a_step_that_is_under_way_as_its_call_is_kept_is_taken_once() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let (server, runs) = {
+        let steps = steps.clone();
+        counting(move |cx| {
+            let steps = steps.clone();
+            async move {
+                cx.progress(1.0);
+                let charge = || async {
+                    cx.platform().sleep(Duration::from_secs(1)).await;
+                    Ok::<_, ToolError>(steps.fetch_add(1, Ordering::Relaxed) + 1)
+                };
+                let number: usize = cx.step("charge", charge).await?;
+                let Name { name } = cx.elicit("What is your name?").await?;
+                Ok(format!("{name} {number}"))
+            }
+        })
+    };
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let reading = session.call("count");
+    let last = reading.last_id();
+    // Its client goes in the middle of the step.
+    drop(reading);
+    pass(&stage, Duration::from_secs(65), || behind.poll());
+    assert_eq!(behind.len(), 0);
+    let mut resumed = session.resume(&last);
+    session.answer(&resumed.ask_id(), accept("Ada"));
+    pass(&stage, Duration::from_secs(5), || {
+        resumed.poll();
+    });
+    assert_eq!(resumed.answer().as_deref(), Some("Ada 1"), "{}", resumed.text);
+    assert_eq!((steps.load(Ordering::Relaxed), runs.load(Ordering::Relaxed)), (1, 2));
+}
+
+#[test]
+fn a_step_that_is_under_way_as_its_call_is_kept_is_not_taken_by_another_when_its_instance_dies() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let (server, runs) = {
+        let steps = steps.clone();
+        counting(move |cx| {
+            let steps = steps.clone();
+            async move {
+                cx.progress(1.0);
+                let charge = || async {
+                    steps.fetch_add(1, Ordering::Relaxed);
+                    cx.platform().sleep(Duration::from_secs(1)).await;
+                    Ok::<_, ToolError>(())
+                };
+                cx.step::<(), _, _>("charge", charge).await?;
+                Ok("charged".to_owned())
+            }
+        })
+    };
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let reading = session.call("count");
+    let last = reading.last_id();
+    drop(reading);
+    behind.poll();
+    behind.lose();
+    stage.clock.advance(Duration::from_secs(20));
+    let answer = session.resume(&last).answer().unwrap();
+    assert!(answer.contains("was begun before"), "{answer}");
+    assert_eq!((steps.load(Ordering::Relaxed), runs.load(Ordering::Relaxed)), (1, 2));
+}
+
+#[test]
+fn a_step_is_not_dropped_while_a_person_thinks() {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let (server, _) = {
+        let steps = steps.clone();
+        counting(move |cx| {
+            let steps = steps.clone();
+            async move {
+                let render = || async {
+                    cx.platform().sleep(Duration::from_secs(90)).await;
+                    Ok::<_, ToolError>(steps.fetch_add(1, Ordering::Relaxed) + 1)
+                };
+                let name = cx.elicit::<Name>("What is your name?").into_future();
+                let (name, number) = futures_util::join!(name, cx.step::<usize, _, _>("render", render));
+                Ok(format!("{} {}", name?.name, number?))
+            }
+        })
+    };
+    let (stage, behind) = stage_of(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("count");
+    pass(&stage, Duration::from_secs(200), || {
+        reading.poll();
+    });
+    assert!(reading.ended && reading.answer().is_none());
+    session.answer(&reading.ask_id(), accept("Ada"));
+    behind.poll();
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!(resumed.answer().as_deref(), Some("Ada 1"), "{}", resumed.text);
+    assert_eq!(steps.load(Ordering::Relaxed), 1);
+}
+
+/// A platform as that of `stage_of`, whose store fails when it is told to.
+fn failing(server: Server) -> (Stage, Behind, TestStore) {
+    let (mut stage, behind) = stage_of(server);
+    let store = TestStore::new(MemoryStore::new(Arc::new(stage.clock.clone())));
+    stage.platform = Platform::builder(Arc::new(stage.clock.clone()), stage.random.clone())
+        .store(Arc::new(store.clone()))
+        .vars(Arc::new(Settings::default()))
+        .log(stage.log.clone())
+        .hold_max(Duration::from_secs(60))
+        .build()
+        .with_background(Arc::new(behind.clone()));
+    (stage, behind, store)
+}
+
+#[test]
+fn a_store_that_fails_as_a_call_is_left_ends_no_call() {
+    let (stage, _behind, store) = failing(server());
+    let session = Session::begin(&stage);
+    let mut reading = session.call("greet");
+    let mut read = || {
+        reading.poll();
+    };
+    pass(&stage, Duration::from_secs(59), &mut read);
+    store.fail(true);
+    pass(&stage, Duration::from_secs(2), &mut read);
+    store.fail(false);
+    assert!(reading.ended && reading.answer().is_none(), "{}", reading.text);
+    session.answer(&reading.ask_id(), accept("Ada"));
+    let mut resumed = session.resume(&reading.last_id());
+    pass(&stage, Duration::from_secs(16), || {
+        resumed.poll();
+    });
+    assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
+}
+
+#[test]
+fn a_store_that_fails_as_a_client_goes_stops_no_work() {
+    let (server, runs) = counting(|cx| async move {
+        cx.progress(1.0);
+        cx.platform().sleep(Duration::from_secs(10)).await;
+        Ok("worked".to_owned())
+    });
+    let (stage, behind, store) = failing(server());
+    let session = Session::begin(&stage);
+    let reading = session.call("count");
+    let last = reading.last_id();
+    store.fail(true);
+    drop(reading);
+    behind.poll();
+    assert_eq!(behind.len(), 1, "{}", stage.log.all());
+    store.fail(false);
+    let mut resumed = session.resume(&last);
+    pass(&stage, Duration::from_secs(12), || {
+        behind.poll();
+        resumed.poll();
+    });
+    assert_eq!(resumed.answer().as_deref(), Some("worked"), "{}", resumed.text);
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn an_answer_comes_after_all_that_its_client_has_seen_of_a_stream_that_it_took_up() {
+    let (stage, behind) = stage();
+    let session = Session::begin(&stage);
+    let mut reading = session.call("greet");
+    let id = reading.ask_id();
+    for _ in 0..3 {
+        pass(&stage, Duration::from_secs(61), || {
+            reading.poll();
+        });
+        assert!(reading.ended && reading.answer().is_none());
+        reading = session.resume(&reading.last_id());
+    }
+    pass(&stage, Duration::from_secs(61), || {
+        reading.poll();
+    });
+    session.answer(&id, accept("Ada"));
+    behind.poll();
+    assert_eq!(behind.len(), 0);
+    let resumed = session.resume(&reading.last_id());
+    assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}{}", reading.text, resumed.text);
 }

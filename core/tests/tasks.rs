@@ -15,6 +15,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -26,10 +27,11 @@ use edgemcp::{
     Progress, ProtocolVersion, RequestState, Server, TaskSupport, Tasks,
     auth::{Principal, StaticTokens},
     future::BoxFuture,
-    platform::{Delegate, DelegateError},
+    platform::{Delegate, DelegateError, Timestamp},
     prelude::*,
-    store::NoStore,
+    store::{Key, MemoryStore, NoStore},
 };
+use edgemcp_testkit::{ManualClock, TestStore};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -626,5 +628,137 @@ fn a_call_that_went_on_as_a_task_is_another_the_next_time() {
         let done = stage.modern_as(Some("ada"), "tasks/get", params);
         let text = &done.json["result"]["result"]["content"][0]["text"];
         assert_eq!(*text, number.to_string(), "{done:?}");
+    }
+}
+
+#[test]
+fn a_step_is_taken_once_beside_or_around_what_makes_its_call_a_task() {
+    let charges = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&charges);
+    let charge = move |cx: Context, is_around: bool| {
+        let charges = Arc::clone(&counted);
+        async move {
+            let charge = || async {
+                let number = charges.fetch_add(1, Ordering::Relaxed) + 1;
+                match is_around {
+                    true => cx.become_task().await,
+                    false => {
+                        let mut is_first = true;
+                        std::future::poll_fn(|task| match std::mem::take(&mut is_first) {
+                            true => {
+                                task.waker().wake_by_ref();
+                                Poll::Pending
+                            }
+                            false => Poll::Ready(()),
+                        })
+                        .await;
+                    }
+                }
+                Ok::<_, ToolError>(number)
+            };
+            let task = async {
+                if !is_around {
+                    cx.become_task().await;
+                }
+            };
+            futures_util::join!(task, cx.step::<usize, _, _>("charge", charge)).1
+        }
+    };
+    let around = charge.clone();
+    let server = Server::new("tasks", "1")
+        .tool(
+            Tool::new("beside", "Charge.", move |cx: Context, _: NoArguments| charge(cx, false))
+                .task(TaskSupport::ByHandler),
+        )
+        .tool(
+            Tool::new("around", "Charge.", move |cx: Context, _: NoArguments| around(cx, true))
+                .task(TaskSupport::ByHandler),
+        );
+    let behind = Behind::default();
+    let mut stage = Stage::new(server);
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "beside"));
+    behind.poll();
+    assert_eq!(get(&stage, &id)["result"]["content"][0]["text"], "1");
+    assert_eq!(call(&stage, "around").message(), "2", "nothing becomes a task in a step");
+    assert_eq!(charges.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn the_last_that_a_task_says_of_itself_is_what_its_client_reads_once_it_is_done() {
+    let said = Tool::new("said", "Say two things.", |cx: Context, _: NoArguments| async move {
+        cx.progress(Progress::new(1.0).message("first"));
+        cx.platform().sleep(Duration::from_millis(300)).await;
+        cx.progress(Progress::new(2.0).message("second"));
+    })
+    .task(TaskSupport::Optional);
+    let behind = Behind::default();
+    let mut stage = Stage::new(Server::new("tasks", "1").tool(said));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "said"));
+    pass(&stage, Duration::from_secs(1), || behind.poll());
+    let done = get(&stage, &id);
+    assert_eq!((&done["status"], &done["statusMessage"]), (&json!("completed"), &json!("second")));
+}
+
+#[test]
+fn what_no_store_takes_fails_a_task_instead_of_having_it_done_again() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let server = Server::new("tasks", "1")
+        .tool(
+            Tool::new("much", "Say much.", move |_, _: NoArguments| {
+                let runs = Arc::clone(&counted);
+                async move {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    "x".repeat(10_000)
+                }
+            })
+            .task(TaskSupport::Optional),
+        )
+        .tool(
+            Tool::new("ask", "Ask much, then little.", |cx: Context, _: NoArguments| async move {
+                let refused = cx.elicit::<Name>("x".repeat(10_000)).await.map(|_| ()).unwrap_err();
+                let Name { name } = cx.elicit("What is your name?").key("name").await?;
+                Ok::<_, ToolError>(format!("{name}: {refused}"))
+            })
+            .task(TaskSupport::Optional),
+        );
+    let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
+    let store = TestStore::new(MemoryStore::new(Arc::new(clock))).value_bytes_max(4000);
+    let behind = Behind::default();
+    let mut stage = Stage::built(server, Settings::default(), |builder| builder.store(Arc::new(store)));
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let id = created(&call(&stage, "much"));
+    behind.poll();
+    stage.clock.advance(Duration::from_secs(20));
+    let failed = get(&stage, &id);
+    behind.poll();
+    assert_eq!(failed["status"], "failed", "{failed}");
+    assert!(failed["error"]["message"].as_str().unwrap().contains("larger than"), "{failed}");
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+
+    let id = created(&call(&stage, "ask"));
+    pass(&stage, Duration::from_secs(15), || behind.poll());
+    assert_eq!(behind.len(), 0);
+    let responses = json!({"inputResponses": {"name": {"action": "accept", "content": {"name": "Ada"}}}});
+    about(&stage, "tasks/update", &id, responses);
+    behind.poll();
+    let done = get(&stage, &id);
+    let text = done["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with("Ada: ") && text.contains("larger than"), "{done} {}", stage.log.all());
+}
+
+#[test]
+fn a_worker_goes_on_with_the_next_task_where_one_cannot_be_read() {
+    let delegate = Arc::new(Queue::default());
+    let stage = Stage::built(server(), Settings::default(), |builder| builder.delegate(delegate));
+    let ids = [(); 3].map(|()| created(&call(&stage, "only")));
+    let key = Key::new("edgemcp.call", &ids[1], "call").unwrap();
+    let store = stage.platform.strong_store();
+    futures_executor::block_on(store.put(&key, "{".into(), None)).unwrap();
+    assert!(futures_executor::block_on(stage.service.run_tasks(&stage.platform)).is_err());
+    for id in [&ids[0], &ids[2]] {
+        assert_eq!(get(&stage, id)["status"], "completed");
     }
 }

@@ -74,6 +74,9 @@ pub(crate) async fn put<Q: sealed::Question>(cx: &Context, question: Q) -> Resul
 
 /// Puts a question on the line, and says where its answer will be.
 pub(crate) fn register<Q: sealed::Question>(cx: &Context, question: &Q) -> Result<usize, AskError> {
+    if cx.line().is_in_step() {
+        return Err(AskError::unavailable("a step asks nothing, since it is done once: ask before it"));
+    }
     let (key, ask) = question.ask()?;
     cx.can_ask(&ask)?;
     let params = wire::ask::params(&ask, cx.protocol_version()).map_err(AskError::unavailable)?;

@@ -150,6 +150,9 @@ impl Kept {
 
     /// Keeps the call, with what was answered and done before it had to be.
     pub(crate) async fn begin(&self, record: &Record, so_far: &Recorded) -> Result<(), StoreError> {
+        for name in &so_far.begun {
+            self.put(&step_item(name), BEGUN).await?;
+        }
         for (name, result) in &so_far.steps {
             self.put(&step_item(name), call::write(&call::StepRecord { name: name.into(), result })).await?;
         }
@@ -257,6 +260,16 @@ impl Kept {
         self.put(&format!("ask.{number:03}"), call::write(asked)).await
     }
 
+    /// Answers what is asked where that is larger than the store takes.
+    pub(crate) async fn refuse_ask(&self, number: usize, asked: AskRecord<'_>) -> Result<(), StoreError> {
+        // As in `begin`, how it was asked does not matter.
+        self.put_ask(number, &AskRecord { method: "".into(), params: RawValue::NULL, ..asked }).await?;
+        match too_large(-32603, "what is asked") {
+            Some(refusal) => self.put_answer(number, &refusal).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps an answer, unless there is one already; says whether it did.
     pub(crate) async fn put_answer(&self, number: usize, answer: &Answer) -> Result<bool, StoreError> {
         let put = async |answer: &Answer| {
@@ -265,13 +278,7 @@ impl Kept {
         match put(answer).await {
             // Sent again it would be no smaller, so whoever has asked is told instead.
             Err(error) if error.kind() == StoreErrorKind::TooLarge => {
-                let refusal =
-                    r#"{"code":-32602,"message":"the answer is larger than the server's store takes"}"#;
-                match RawValue::from_string(refusal.to_owned()) {
-                    Ok(refusal) => put(&Answer::Refusal(refusal)).await,
-                    // The text is JSON.
-                    Err(_) => Err(error),
-                }
+                put(&too_large(-32602, "the answer").ok_or(error)?).await
             }
             kept => kept,
         }
@@ -308,7 +315,15 @@ impl Kept {
 
     /// Keeps what a task came to, unless that is settled already.
     pub(crate) async fn end(&self, done: &Done, now: Timestamp) -> Result<(), StoreError> {
-        if self.put_first("done", done.write(), self.ttl).await? {
+        let put = async |done: &Done| self.put_first("done", done.write(), self.ttl).await;
+        let is_first = match put(done).await {
+            // Done again it would be no smaller, so its client is told instead.
+            Err(error) if error.kind() == StoreErrorKind::TooLarge => {
+                put(&Done::Ended(too_large(-32603, "the result").ok_or(error)?)).await?
+            }
+            kept => kept?,
+        };
+        if is_first {
             self.touch(now).await?;
         }
         Ok(())
@@ -438,12 +453,21 @@ fn millis(bytes: &[u8]) -> Option<Timestamp> {
     std::str::from_utf8(bytes).ok()?.parse().ok().map(Timestamp::from_millis)
 }
 
+/// What stands in place of what is larger than the store takes.
+fn too_large(code: i32, what: &str) -> Option<Answer> {
+    let refusal = format!(r#"{{"code":{code},"message":"{what} is larger than the server's store takes"}}"#);
+    RawValue::from_string(refusal).ok().map(Answer::Refusal)
+}
+
 /// What an ask is kept as.
 pub(crate) fn ask_record(asked: &Asked) -> Option<AskRecord<'_>> {
     let (method, params) = asked.request.as_ref()?;
     let (key, digest) = (asked.key.as_str().into(), asked.digest.as_str().into());
     Some(AskRecord { key, digest, method: (*method).into(), params })
 }
+
+/// What stands in place of a step's result while it is worked on. It is no JSON, so no result reads like it.
+pub(crate) const BEGUN: &[u8] = b"begun";
 
 /// The item of a step's result.
 pub(crate) fn step_item(name: &str) -> String {

@@ -10,7 +10,7 @@ mod outside;
 mod take_up;
 
 pub(crate) use self::{
-    kept::{CALL_TTL, Done, Found, Kept, LEASE, ask_record, step_item},
+    kept::{BEGUN, CALL_TTL, Done, Found, Kept, LEASE, ask_record, step_item},
     outside::{Outside, Watched},
     take_up::{answer, is_whose, run, take_up},
 };

@@ -99,15 +99,16 @@ impl Watched {
 
     async fn look(&self) -> Result<Option<Outside>, StoreError> {
         if let Some((kept, owner)) = &self.kept {
+            // First, so that nobody goes on with an answer that somebody else goes on with.
+            if kept.is_lease_due() && !kept.go_on(owner).await? {
+                return Ok(Some(Outside::Lost));
+            }
             let mut answers = Vec::new();
             for number in &self.open {
                 answers.extend(kept.answer(*number).await?.map(|answer| (*number, answer)));
             }
             if !answers.is_empty() {
                 return Ok(Some(Outside::Answered(answers)));
-            }
-            if kept.is_lease_due() && !kept.go_on(owner).await? {
-                return Ok(Some(Outside::Lost));
             }
         } else if let Some(call) = self.line.call() {
             // A client may know that its connection is broken before anybody here does.

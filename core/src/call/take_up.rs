@@ -29,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long to wait for whoever works on a call to keep it.
 const WANTED_FOR: Duration = Duration::from_secs(3);
 
+/// More places than a stream ever has between two messages that are kept, for reports of progress and lines of log.
+const NOT_KEPT_MAX: u32 = 1 << 20;
+
 /// Keeps the answer that a client posted to the request with `id`. An answer that nobody waits for is dropped.
 ///
 /// # Errors
@@ -197,7 +200,9 @@ pub(crate) async fn run(exchange: &Exchange, call: &str) -> Result<Ran, Error> {
     if found.is_closed {
         line.satisfy(crate::line::Want::CloseStream);
     }
-    line.resumes_at(call, found.events.last().map_or(0, |(place, _)| *place));
+    // A client that is not here may have seen more than what is kept, and must not have passed what is still to come.
+    let seen = if line.call().is_some() { 0 } else { NOT_KEPT_MAX };
+    line.resumes_at(call, found.events.last().map_or(0, |(place, _)| place.saturating_add(seen)));
     let Found { record, .. } = found;
     if record.task.is_some() {
         line.begin_task();

@@ -270,7 +270,7 @@ impl Context {
 
     /// Closes the stream of this call's answer, so that a client need not hold a connection while the handler goes on;
     /// it comes back for the answer by itself (2025-11-25, basic/transports). Where that is not possible, nothing
-    /// happens: on the modern era, over stdio, without a session, and without a store that is atomic and consistent.
+    /// happens: on the modern era, over stdio, in a step, without a session, and without a store that is atomic and consistent.
     pub async fn close_stream(&self) {
         self.want(Want::CloseStream).await;
     }
@@ -278,7 +278,7 @@ impl Context {
     /// Goes on as a task: the client gets an id at once and asks after it, and what comes after this runs with nobody
     /// waiting (extension `io.modelcontextprotocol/tasks`). The handler runs again up to here, as after an ask;
     /// [`step`](Self::step) keeps what must not be done twice. The server must offer tasks
-    /// ([`TaskSupport::ByHandler`](crate::TaskSupport::ByHandler)). Where the client takes none, and where the platform
+    /// ([`TaskSupport::ByHandler`](crate::TaskSupport::ByHandler)). Where the client takes none, in a step, and where the platform
     /// can do nothing once a call is answered, nothing happens, and the handler goes on while the client waits.
     ///
     /// ```
@@ -360,6 +360,10 @@ impl Context {
     }
 
     pub(crate) async fn want(&self, want: Want) {
+        // Its run would have to end, which waits for the step.
+        if self.line().is_in_step() {
+            return;
+        }
         poll_fn(|task| self.0.line.poll_want(want, task)).await;
     }
 

@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 use super::Context;
 use crate::{
     ask::Reach,
-    call::step_item,
+    call::{BEGUN, step_item},
     error::ToolError,
     finite,
     journal::{STEPS_MAX, Step},
     limits::echo,
+    line::Line,
     seal::random_id,
     state,
     store::{Condition, Consistency, Key, Partition},
@@ -24,9 +25,6 @@ const STEPS: &str = "edgemcp.step";
 
 /// The collection of the calls that are under way, by what they ask.
 const CALLS: &str = "edgemcp.under-way";
-
-/// What stands in place of a step's result while it is worked on. It is no JSON, so no result reads like it.
-const BEGUN: &[u8] = b"begun";
 
 impl Context {
     /// Does `work` once, however often this handler runs: its result is kept, and a run that takes the handler up again
@@ -53,6 +51,9 @@ impl Context {
     /// when it starts over). Where there is no such store (Workers KV alone), it is at least once. A step that fails is
     /// not kept, and runs again.
     ///
+    /// A run that has to wait for its client lets the steps end that it has begun. So a step itself asks nothing, and waits
+    /// for nothing that is asked elsewhere: an ask in it fails at once.
+    ///
     /// What a step did stays done where a later ask is declined or the client cannot be asked, so ask first what decides.
     /// Work that cannot fail says its error's type: `|| async { Ok::<_, ToolError>(draw()) }`.
     ///
@@ -75,28 +76,32 @@ impl Context {
         if self.line().journal(|journal| journal.steps.len()) >= STEPS_MAX {
             return Err(ToolError::masked(format!("a call takes {STEPS_MAX} steps at most")));
         }
-        let Some(claim) = self.claim(name).await? else {
-            let json = json(&work().await.map_err(Into::into)?)?;
-            // As a later run will get it, so that both go on alike: what is read need not be what was written.
-            let result = read(name, json.get())?;
-            self.keep(name, json);
-            return Ok(result);
-        };
-        let (store, ttl) = (self.0.platform.strong_store(), Some(self.step_ttl()));
-        if !store.put_if(&claim, BEGUN.into(), ttl, Condition::Absent).await? {
+        let _begun = Begun::new(self.line(), name);
+        let store = self.0.platform.strong_store();
+        if let Some(claim) = self.claim(name).await?
+            && !store.put_if(&claim, BEGUN.into(), Some(self.step_ttl()), Condition::Absent).await?
+        {
             return self.taken_before(name, &claim).await;
         }
-        match work().await.map_err(Into::into) {
+        let done = self.line().in_step(work()).await.map_err(Into::into);
+        // The call may be kept since.
+        let claim = self.claim(name).await?;
+        match done {
             Ok(result) => {
                 let json = json(&result)?;
+                // As a later run will get it, so that both go on alike: what is read need not be what was written.
                 let result = read(name, json.get())?;
-                let record = call::write(&StepRecord { name: name.into(), result: &json });
-                store.put(&claim, record.into(), ttl).await?;
+                if let Some(claim) = claim {
+                    let record = call::write(&StepRecord { name: name.into(), result: &json });
+                    store.put(&claim, record.into(), Some(self.step_ttl())).await?;
+                }
                 self.keep(name, json);
                 Ok(result)
             }
             Err(error) => {
-                store.delete(&claim).await?;
+                if let Some(claim) = claim {
+                    store.delete(&claim).await?;
+                }
                 Err(error)
             }
         }
@@ -173,6 +178,22 @@ impl Context {
             self.0.platform.strong_store().delete(&pointer).await?;
         }
         Ok(())
+    }
+}
+
+/// A step that was begun: its run is not left in the middle of it.
+struct Begun<'a>(&'a Line, &'a str);
+
+impl<'a> Begun<'a> {
+    fn new(line: &'a Line, name: &'a str) -> Self {
+        line.journal(|journal| journal.begun.push(name.to_owned()));
+        Self(line, name)
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.end_step(self.1);
     }
 }
 
