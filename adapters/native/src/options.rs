@@ -178,7 +178,8 @@ fn port(given: &Setting) -> Result<u16, OptionsError> {
 fn store(given: Setting) -> Result<StorePlace, OptionsError> {
     match given.value.to_str() {
         Some("") => Err(given.wrong("a store is a file's path, or `memory`")),
-        Some("memory") => Ok(StorePlace::Memory),
+        // As SQLite's own tools call it, too.
+        Some("memory" | ":memory:") => Ok(StorePlace::Memory),
         _ => Ok(StorePlace::File(given.value.into())),
     }
 }

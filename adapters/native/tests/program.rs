@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 /// Fails a test that would otherwise hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// `hello` with a home of its own, and nothing of this process's settings.
+/// `hello` in a home of its own, and with nothing of this process's settings.
 fn hello(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hello"));
     for variable in [
@@ -35,7 +35,7 @@ fn hello(home: &Path, args: &[&str]) -> Command {
     ] {
         command.env_remove(variable);
     }
-    command.env("HOME", home).env("XDG_DATA_HOME", home.join("data")).args(args);
+    command.env("HOME", home).env("XDG_DATA_HOME", home.join("data")).current_dir(home).args(args);
     command
 }
 
@@ -522,6 +522,28 @@ fn the_store_outlives_the_program_and_is_made_only_where_it_is_used() {
         let mut client = Client::start(home.path(), args);
         client.call(1, "count", &json!({}));
         assert_eq!(client.result().1, expected, "{args:?}");
+    }
+}
+
+#[test]
+fn what_sqlite_would_take_for_something_else_is_a_path_and_in_memory_is_said_as_sqlite_says_it() {
+    let home = home();
+    let counted = |store: &str| {
+        let mut client = Client::start(home.path(), &["--store", store]);
+        client.call(1, "count", &json!({}));
+        client.result().1
+    };
+    assert_eq!([counted("file:store"), counted("file:store")], ["1", "2"]);
+    assert_eq!([counted(":memory:"), counted(":memory:")], ["1", "1"]);
+    let files = std::fs::read_dir(home.path()).unwrap().map(|file| file.unwrap().file_name());
+    // Beside it are the side files of a program that was killed.
+    let others: Vec<_> = files.filter(|name| !name.to_string_lossy().starts_with("file:store")).collect();
+    assert!(others.is_empty(), "{others:?}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(home.path().join("file:store")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 }
 

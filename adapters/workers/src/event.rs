@@ -1,6 +1,11 @@
 //! Answers one `fetch` event: the request in, the server's answer out, and what the server may ask of the platform.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
 
 use edgemcp::{
     Service,
@@ -11,16 +16,17 @@ use futures_util::future::{Either, select};
 use http::StatusCode;
 use worker::{
     Context, Env,
-    js_sys::{Date, JSON, Promise, Reflect, global},
+    js_sys::{Date, JSON, Reflect, global},
     send::SendFuture,
     wasm_bindgen::{JsCast, JsValue},
-    wasm_bindgen_futures::JsFuture,
     web_sys::{self, EventTarget, WorkerGlobalScope, console},
     worker_sys,
 };
 
 use crate::{
-    KvStore, object,
+    KvStore,
+    call::Call,
+    object,
     request::{self, Unreadable},
     response,
 };
@@ -75,7 +81,7 @@ pub(crate) async fn answer(
     env: &Env,
     context: &Context,
 ) -> worker::Response {
-    let gone = client_gone(request);
+    let mut gone = ClientGone::from(request);
     let answering = async {
         match request::from_js(request, service.body_bytes_max()).await {
             Ok(request) => service.handle(&platform(env, context), request).await,
@@ -83,10 +89,10 @@ pub(crate) async fn answer(
             Err(Unreadable::Malformed(what)) => response::text(StatusCode::BAD_REQUEST, what),
         }
     };
-    let response = match &gone {
+    let response = match &mut gone {
         None => answering.await,
         // What is dropped here is a handler that nobody waits for, or goes on behind the event.
-        Some(gone) => match select(pin!(answering), JsFuture::from(gone.clone())).await {
+        Some(gone) => match select(pin!(answering), gone).await {
             Either::Left((response, _)) => response,
             Either::Right(_) => response::text(StatusCode::BAD_REQUEST, "the client has gone\n"),
         },
@@ -94,14 +100,38 @@ pub(crate) async fn answer(
     response::to_worker(response, gone)
 }
 
-/// Resolves once the client has gone; `None` where Workers do not tell (`enable_request_signal`).
-fn client_gone(request: &web_sys::Request) -> Option<Promise> {
-    // Without the flag there is no such property, which `Request::signal` does not expect.
-    let signal = Reflect::get(request, &"signal".into()).ok()?.dyn_into::<EventTarget>().ok()?;
-    Some(Promise::new(&mut |resolve, _| {
+/// Resolves once the client has gone.
+pub(crate) struct ClientGone {
+    signal: EventTarget,
+    call: Call,
+}
+
+impl ClientGone {
+    const EVENT: &str = "abort";
+
+    /// `None` where Workers do not tell (`enable_request_signal`).
+    fn from(request: &web_sys::Request) -> Option<Self> {
+        // Without the flag there is no such property, which `Request::signal` does not expect.
+        let signal = Reflect::get(request, &"signal".into()).ok()?.dyn_into::<EventTarget>().ok()?;
+        let call = Call::new();
         // It takes the name of an event and a function, and refuses neither.
-        let _ = signal.add_event_listener_with_callback("abort", &resolve);
-    }))
+        let _ = signal.add_event_listener_with_callback(Self::EVENT, call.function());
+        Some(Self { signal, call })
+    }
+}
+
+impl Future for ClientGone {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.call).poll(cx)
+    }
+}
+
+impl Drop for ClientGone {
+    fn drop(&mut self) {
+        let _ = self.signal.remove_event_listener_with_callback(Self::EVENT, self.call.function());
+    }
 }
 
 /// What a server may ask of Workers while it answers one event, for a Worker that calls [`Service::handle`] itself.
@@ -163,13 +193,10 @@ async fn timeout(duration: Duration) {
     }
     let scope: WorkerGlobalScope = global().unchecked_into();
     let millis = i32::try_from(duration.as_millis()).unwrap_or(i32::MAX);
-    let mut timer = None;
-    let passed = Promise::new(&mut |resolve, _| {
-        let id = scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis);
-        timer = id.ok().map(|id| Timer(scope.clone(), id));
-    });
-    // It is never rejected.
-    let _ = JsFuture::from(passed).await;
+    let mut passed = Call::new();
+    let id = scope.set_timeout_with_callback_and_timeout_and_arguments_0(passed.function(), millis);
+    let _timer = id.ok().map(|id| Timer(scope, id));
+    (&mut passed).await;
 }
 
 impl Random for Event {

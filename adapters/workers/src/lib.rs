@@ -80,6 +80,7 @@
 //!
 //! On other targets everything here compiles, and nothing of it runs.
 
+mod call;
 mod counter;
 mod event;
 mod headers;

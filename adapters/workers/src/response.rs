@@ -3,9 +3,9 @@
 use edgemcp::http::{Body, BodyError};
 use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
-use worker::{
-    Headers, ResponseBody, ResponseBuilder, js_sys::Promise, wasm_bindgen_futures::JsFuture, web_sys::console,
-};
+use worker::{Headers, ResponseBody, ResponseBuilder, web_sys::console};
+
+use crate::event::ClientGone;
 
 /// An answer of plain text.
 pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
@@ -16,14 +16,14 @@ pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
 }
 
 /// The answer, whose stream ends at once where its client is gone.
-pub(crate) fn to_worker(response: Response<Body>, gone: Option<Promise>) -> worker::Response {
+pub(crate) fn to_worker(response: Response<Body>, gone: Option<ClientGone>) -> worker::Response {
     convert(response, gone).unwrap_or_else(|why| {
         console::error_1(&format!("the server's answer cannot be sent: {why}").into());
         ResponseBuilder::new().with_status(500).empty()
     })
 }
 
-fn convert(response: Response<Body>, gone: Option<Promise>) -> Result<worker::Response, String> {
+fn convert(response: Response<Body>, gone: Option<ClientGone>) -> Result<worker::Response, String> {
     let (parts, body) = response.into_parts();
     let headers = crate::headers::to_js(&parts.headers)?;
     let status = parts.status.as_u16();
@@ -41,7 +41,7 @@ fn convert(response: Response<Body>, gone: Option<Promise>) -> Result<worker::Re
             let stream = stream.map_err(broke_off);
             let sent = match gone {
                 // Workers themselves notice only when they next send something.
-                Some(gone) => builder.from_stream(stream.take_until(JsFuture::from(gone))),
+                Some(gone) => builder.from_stream(stream.take_until(gone)),
                 None => builder.from_stream(stream),
             };
             sent.map_err(|error| error.to_string())

@@ -181,6 +181,20 @@ describe("a Worker made by export!", () => {
     await logged(probe, /nobody waits any more/);
   });
 
+  test("nothing of an answered request stays in the isolate, nor of one whose client has gone", { timeout: 60_000 }, async () => {
+    const ask = async (path) => (await fetch(`${probe.origin}${path}`)).text();
+    const leave = async () => {
+      const going = new AbortController();
+      await fetch(`${probe.origin}/waiting`, { signal: going.signal });
+      going.abort();
+    };
+    await Promise.all([ask("/plain"), ask("/stream"), leave()]);
+    const held = Number(await ask("/held"));
+    for (let times = 0; times < 20; times++) await Promise.all([ask("/plain"), ask("/stream"), leave()]);
+    // The last to leave may not be noticed yet.
+    assert.ok(Number(await ask("/held")) < held + 20, `more than ${held}`);
+  });
+
   test("a stream that breaks off ends the answer, and the reason stays in the log", async () => {
     const answer = await fetch(`${probe.origin}/broken-stream`);
     const text = await answer.text().catch((error) => String(error));

@@ -66,16 +66,16 @@ impl WithSealKey {
 
     fn found_or_made(&self) -> Result<String, String> {
         let SealKey::File(path) = &self.place else {
-            return self.made().map_err(|error| error.to_string());
+            return self.drawn().map_err(|error| error.to_string());
         };
         let cannot = |error: io::Error| format!("{} cannot be used: {error}", path.display());
         match read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             read => return read.map_err(cannot),
         }
-        let made = self.made().map_err(|error| error.to_string())?;
-        // Another process may be about to make one too; the first one stays, and is whole when it is there.
-        keep(path, &made).map_err(cannot)?;
+        let drawn = || self.drawn().map_err(|error| error.to_string());
+        // Others may be about to make one too; the first one stays, and is whole when it is there.
+        keep(path, &drawn()?, &drawn()?).map_err(cannot)?;
         let message = format!(
             "sessions and states are sealed with the key of this machine, in {}; set `{SEAL_KEYS}` where several serve",
             path.display()
@@ -85,7 +85,7 @@ impl WithSealKey {
     }
 
     /// A key. Hexadecimal digits are base64 too.
-    fn made(&self) -> Result<String, RandomError> {
+    fn drawn(&self) -> Result<String, RandomError> {
         let mut bytes = [0; KEY_BYTES];
         self.random.fill(&mut bytes)?;
         Ok(bytes.iter().fold(String::new(), |mut key, byte| {
@@ -114,13 +114,14 @@ fn read(path: &Path) -> io::Result<String> {
     if key.is_empty() { Err(io::Error::other("it is empty")) } else { Ok(key) }
 }
 
-/// Writes the key where there is none yet.
-fn keep(path: &Path, key: &str) -> io::Result<()> {
+/// Writes the key where there is none yet. `suffix` is for a draft that is nobody else's: in containers, processes that
+/// share a folder have the same id.
+fn keep(path: &Path, key: &str, suffix: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}", std::process::id()));
+    name.push(format!(".{suffix}"));
     let draft = path.with_file_name(name);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -203,9 +204,32 @@ mod tests {
     fn of_two_processes_that_make_a_key_both_take_the_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seal.key");
-        keep(&path, "first").unwrap();
-        keep(&path, "second").unwrap();
+        keep(&path, "first", "1").unwrap();
+        keep(&path, "second", "2").unwrap();
         assert_eq!(read(&path).unwrap(), "first");
+    }
+
+    #[test]
+    fn many_that_make_a_key_at_once_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seal.key");
+        let keys = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..16)
+                .map(|_| scope.spawn(|| vars(None, SealKey::File(path.clone())).0.var(SEAL_KEYS)))
+                .collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(keys[0].is_some() && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    }
+
+    #[test]
+    fn what_a_process_left_that_was_killed_over_its_draft_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        // In a container every process of the server has the same number.
+        let draft = format!("seal.key.{}", std::process::id());
+        fs::write(folder.path().join(draft), "half a k").unwrap();
+        let (vars, log) = vars(None, SealKey::File(folder.path().join("seal.key")));
+        assert!(vars.var(SEAL_KEYS).is_some(), "{:?}", log.0.lock().unwrap());
     }
 
     #[test]

@@ -63,7 +63,9 @@ impl Place {
         let unavailable = |why: &dyn fmt::Display| failed(StoreErrorKind::Unavailable, why);
         let connection = match self {
             Self::File(path) => {
-                make(path).map_err(|error| unavailable(&error)).map(|()| Connection::open(path))?
+                // SQLite takes `:memory:` and `file:…` for something else than the file that was made.
+                let path = std::path::absolute(path).map_err(|error| unavailable(&error))?;
+                make(&path).map_err(|error| unavailable(&error)).map(|()| Connection::open(&path))?
             }
             Self::Memory => Connection::open_in_memory(),
             Self::Nowhere(error) => return Err(unavailable(error)),

@@ -11,6 +11,7 @@ use edgemcp::{
     platform::{LogLevel, Platform},
     store::{Consistency, Key, LIST_PAGE_MAX, Partition, Store, StoreError},
 };
+use edgemcp_workers::worker::wasm_bindgen::externref_heap_live_count;
 use futures_util::{future::try_join_all, stream};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
@@ -39,6 +40,7 @@ pub fn server() -> Server {
         .route(Method::POST, "/later", later)
         .route(Method::GET, "/outside", outside)
         .route(Method::GET, "/hold", hold)
+        .route(Method::GET, "/held", held)
         .route(Method::PUT, "/strong", objects::put)
         .route(Method::GET, "/strong", objects::get)
         .route(Method::GET, "/watch", objects::watch)
@@ -237,6 +239,11 @@ async fn outside(platform: Platform, request: Request<Bytes>) -> Response<Body> 
 /// How long an answer may be held open, in seconds.
 async fn hold(platform: Platform, _: Request<Bytes>) -> Response<Body> {
     Response::new(Body::from(platform.hold_max().map_or(0, |hold| hold.as_secs()).to_string()))
+}
+
+/// How many values of JavaScript this isolate holds on to.
+async fn held(_: Platform, _: Request<Bytes>) -> Response<Body> {
+    Response::new(Body::from(externref_heap_live_count().to_string()))
 }
 
 async fn write(store: &dyn Store, key: Result<Key, StoreError>, value: Bytes) -> Result<(), StoreError> {
