@@ -18,11 +18,10 @@ use edgemcp::{
     AskError, ModelPreferences, RequestState, Server, TaskSupport,
     auth::{Principal, StaticTokens},
     future::BoxFuture,
-    platform::{Delegate, DelegateError, Timestamp},
+    platform::{Delegate, DelegateError},
     prelude::*,
-    store::{MemoryStore, NoStore},
+    store::NoStore,
 };
-use edgemcp_testkit::{ManualClock, TestStore};
 use futures_util::FutureExt;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -742,14 +741,11 @@ fn a_handler_that_asks_something_else_than_was_answered_is_refused() {
 
 #[test]
 fn a_handler_that_never_asks_draws_nothing_and_stores_nothing() {
-    let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
-    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
-    let stage =
-        Stage::built(common::server(), Settings::default(), |builder| builder.store(Arc::new(store.clone())));
+    let stage = Stage::new(common::server());
     let request = json!({"name": "add", "arguments": {"a": 2, "b": 3}, "_meta": capable()});
     assert_eq!(stage.modern("tools/call", request).message(), "5");
     assert_eq!(stage.random.draws(), 0);
-    assert_eq!(store.changes(), 0);
+    assert_eq!(stage.store.changes(), 0);
 }
 
 #[test]

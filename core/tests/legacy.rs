@@ -20,13 +20,8 @@ use common::{
     asked::{one_piece, server, stage},
     live::{self, LATEST, Session, accept, call, capabilities, initialize, pass},
 };
-use edgemcp::{
-    ProtocolVersion, Server,
-    prelude::*,
-    stdio::Connection,
-    store::{MemoryStore, NoStore},
-};
-use edgemcp_testkit::{FAILURE, ManualClock, TestStore};
+use edgemcp::{ProtocolVersion, Server, prelude::*, stdio::Connection, store::NoStore};
+use edgemcp_testkit::FAILURE;
 use futures_util::StreamExt;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -319,14 +314,11 @@ fn a_client_is_asked_only_what_its_handshake_declared() {
 
 #[test]
 fn a_store_that_fails_in_the_middle_ends_the_call_with_an_error_and_says_nothing_of_itself() {
-    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
-    let stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store.clone())).hold_max(Duration::from_secs(60))
-    });
+    let hold = |builder: edgemcp::platform::PlatformBuilder| builder.hold_max(Duration::from_secs(60));
+    let stage = Stage::built(server(), Settings::default(), hold);
     let session = Session::begin(&stage);
     let mut reading = session.call("greet");
-    store.fail(true);
+    stage.store.fail(true);
     let answer = session.answer(&reading.ask_id(), accept("Ada"));
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "the client must know that it was not kept");
     pass(&stage, Duration::from_secs(10), || {
@@ -337,10 +329,10 @@ fn a_store_that_fails_in_the_middle_ends_the_call_with_an_error_and_says_nothing
     assert_eq!(error["code"], -32603);
     assert!(!reading.text.contains(FAILURE));
     assert!(stage.log.all().contains(FAILURE));
-    store.fail(false);
+    stage.store.fail(false);
     assert_eq!(session.answer(&reading.ask_id(), accept("Ada")).status, StatusCode::ACCEPTED);
 
-    store.fail(true);
+    stage.store.fail(true);
     let mut reading = session.call("greet");
     reading.poll();
     let answer: Value = reading.events().pop().unwrap();
@@ -353,11 +345,8 @@ const VALUE_BYTES_MAX: usize = 16 << 10;
 
 #[test]
 fn an_answer_that_no_store_takes_is_told_to_whoever_asked() {
-    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = TestStore::new(MemoryStore::new(Arc::new(clock))).value_bytes_max(VALUE_BYTES_MAX);
-    let stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store)).hold_max(Duration::from_secs(60))
-    });
+    let (stage, _) = stage();
+    stage.store.value_bytes_max(VALUE_BYTES_MAX);
     let session = Session::begin(&stage);
     let mut reading = session.call("lenient");
     let answer = session.answer(&reading.ask_id(), accept(&"x".repeat(VALUE_BYTES_MAX)));
@@ -407,13 +396,10 @@ fn over_stdio_a_client_is_asked_on_its_connection() {
 
 #[test]
 fn a_call_that_asks_for_nothing_does_not_depend_on_the_store() {
-    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
-    let stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store.clone())).hold_max(Duration::from_secs(100))
-    });
+    let hold = |builder: edgemcp::platform::PlatformBuilder| builder.hold_max(Duration::from_secs(100));
+    let stage = Stage::built(server(), Settings::default(), hold);
     let session = Session::begin(&stage);
-    store.fail(true);
+    stage.store.fail(true);
     let mut reading = session.call("wait");
     pass(&stage, Duration::from_secs(61), || {
         reading.poll();

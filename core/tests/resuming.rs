@@ -21,10 +21,9 @@ use std::{
 use common::{
     Settings, Stage,
     asked::{Name, one_piece, server, stage, stage_of},
-    live::{Behind, Session, accept, capabilities, pass},
+    live::{Session, accept, capabilities, pass},
 };
-use edgemcp::{ProtocolVersion, Server, platform::Platform, prelude::*, store::MemoryStore};
-use edgemcp_testkit::{ManualClock, TestStore};
+use edgemcp::{ProtocolVersion, Server, prelude::*};
 use http::StatusCode;
 use serde_json::json;
 
@@ -422,21 +421,18 @@ fn a_client_whose_revision_has_no_priming_is_sent_none() {
 
 #[test]
 fn a_store_that_fails_while_a_stream_is_taken_up_loses_nothing_of_it() {
-    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
-    let stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store.clone())).hold_max(Duration::from_secs(60))
-    });
+    let hold = |builder: edgemcp::platform::PlatformBuilder| builder.hold_max(Duration::from_secs(60));
+    let stage = Stage::built(server(), Settings::default(), hold);
     let session = Session::begin(&stage);
     let mut working = session.call("lenient");
     let mut resumed = session.at(&stage).resume(&working.last_id());
     assert!(!resumed.ended);
-    store.fail(true);
+    stage.store.fail(true);
     pass(&stage, Duration::from_secs(1), || {
         resumed.poll();
     });
     assert!(resumed.ended);
-    store.fail(false);
+    stage.store.fail(false);
     session.answer(&working.ask_id(), accept("Ada"));
     pass(&stage, Duration::from_secs(2), || {
         working.poll();
@@ -448,25 +444,19 @@ fn a_store_that_fails_while_a_stream_is_taken_up_loses_nothing_of_it() {
 
 #[test]
 fn a_client_that_goes_while_its_answer_is_kept_finds_it_later() {
-    let clock = ManualClock::at(edgemcp::platform::Timestamp::from_millis(1_800_000_000_000));
-    let store = TestStore::new(MemoryStore::new(Arc::new(clock)));
-    let behind = Behind::default();
-    let mut stage = Stage::built(server(), Settings::default(), |builder| {
-        builder.store(Arc::new(store.clone())).hold_max(Duration::from_secs(60))
-    });
-    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let (stage, behind) = stage();
     let session = Session::begin(&stage);
     let mut reading = session.call("greet");
     session.answer(&reading.ask_id(), accept("Ada"));
     behind.poll();
-    store.hold_puts(true);
+    stage.store.hold_puts(true);
     pass(&stage, Duration::from_secs(2), || {
         reading.poll();
     });
     assert!(reading.answer().is_none());
     let last = reading.last_id();
     drop(reading);
-    store.hold_puts(false);
+    stage.store.hold_puts(false);
     behind.poll();
     let resumed = session.resume(&last);
     assert_eq!(resumed.answer().as_deref(), Some("Hello, Ada!"), "{}", resumed.text);
@@ -641,32 +631,18 @@ fn a_step_is_not_dropped_while_a_person_thinks() {
     assert_eq!(steps.load(Ordering::Relaxed), 1);
 }
 
-/// A platform as that of `stage_of`, whose store fails when it is told to.
-fn failing(server: Server) -> (Stage, Behind, TestStore) {
-    let (mut stage, behind) = stage_of(server);
-    let store = TestStore::new(MemoryStore::new(Arc::new(stage.clock.clone())));
-    stage.platform = Platform::builder(Arc::new(stage.clock.clone()), stage.random.clone())
-        .store(Arc::new(store.clone()))
-        .vars(Arc::new(Settings::default()))
-        .log(stage.log.clone())
-        .hold_max(Duration::from_secs(60))
-        .build()
-        .with_background(Arc::new(behind.clone()));
-    (stage, behind, store)
-}
-
 #[test]
 fn a_store_that_fails_as_a_call_is_left_ends_no_call() {
-    let (stage, _behind, store) = failing(server());
+    let (stage, _behind) = stage_of(server());
     let session = Session::begin(&stage);
     let mut reading = session.call("greet");
     let mut read = || {
         reading.poll();
     };
     pass(&stage, Duration::from_secs(59), &mut read);
-    store.fail(true);
+    stage.store.fail(true);
     pass(&stage, Duration::from_secs(2), &mut read);
-    store.fail(false);
+    stage.store.fail(false);
     assert!(reading.ended && reading.answer().is_none(), "{}", reading.text);
     session.answer(&reading.ask_id(), accept("Ada"));
     let mut resumed = session.resume(&reading.last_id());
@@ -683,15 +659,15 @@ fn a_store_that_fails_as_a_client_goes_stops_no_work() {
         cx.platform().sleep(Duration::from_secs(10)).await;
         Ok("worked".to_owned())
     });
-    let (stage, behind, store) = failing(server());
+    let (stage, behind) = stage_of(server());
     let session = Session::begin(&stage);
     let reading = session.call("count");
     let last = reading.last_id();
-    store.fail(true);
+    stage.store.fail(true);
     drop(reading);
     behind.poll();
     assert_eq!(behind.len(), 1, "{}", stage.log.all());
-    store.fail(false);
+    stage.store.fail(false);
     let mut resumed = session.resume(&last);
     pass(&stage, Duration::from_secs(12), || {
         behind.poll();

@@ -27,11 +27,10 @@ use edgemcp::{
     Progress, ProtocolVersion, RequestState, Server, TaskSupport, Tasks,
     auth::{Principal, StaticTokens},
     future::BoxFuture,
-    platform::{Delegate, DelegateError, Timestamp},
+    platform::{Delegate, DelegateError},
     prelude::*,
-    store::{Key, MemoryStore, NoStore},
+    store::{Key, NoStore},
 };
-use edgemcp_testkit::{ManualClock, TestStore};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -724,10 +723,9 @@ fn what_no_store_takes_fails_a_task_instead_of_having_it_done_again() {
             })
             .task(TaskSupport::Optional),
         );
-    let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
-    let store = TestStore::new(MemoryStore::new(Arc::new(clock))).value_bytes_max(4000);
     let behind = Behind::default();
-    let mut stage = Stage::built(server, Settings::default(), |builder| builder.store(Arc::new(store)));
+    let mut stage = Stage::new(server);
+    stage.store.value_bytes_max(4000);
     stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
     let id = created(&call(&stage, "much"));
     behind.poll();

@@ -21,7 +21,7 @@ use edgemcp::{
     prelude::*,
     store::MemoryStore,
 };
-use edgemcp_testkit::{Counting, ManualClock};
+use edgemcp_testkit::{Counting, ManualClock, TestStore};
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -100,6 +100,8 @@ pub struct Stage {
     pub service: Arc<Service>,
     pub platform: Platform,
     pub clock: ManualClock,
+    /// What it keeps, unless the test gave its platform another store.
+    pub store: TestStore,
     pub log: Arc<Lines>,
     pub random: Arc<Counting>,
 }
@@ -139,14 +141,15 @@ impl Stage {
         change: impl FnOnce(PlatformBuilder) -> PlatformBuilder,
     ) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
+        let store = TestStore::new(MemoryStore::new(Arc::new(clock.clone())));
         let log = Arc::new(Lines::default());
         let random = Arc::new(Counting::default());
         let builder = Platform::builder(Arc::new(clock.clone()), random.clone())
-            .store(Arc::new(MemoryStore::new(Arc::new(clock.clone()))))
+            .store(Arc::new(store.clone()))
             .vars(Arc::new(settings))
             .log(log.clone());
         let platform = change(builder).build();
-        Self { service: Arc::new(server.build().unwrap()), platform, clock, log, random }
+        Self { service: Arc::new(server.build().unwrap()), platform, clock, store, log, random }
     }
 
     /// Another instance of the same server: another definition, built anew, on the same platform.

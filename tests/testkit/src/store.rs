@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -43,12 +43,12 @@ pub const FAILURE: &str = "the database at 10.0.0.7 is down";
 pub struct TestStore {
     store: Arc<dyn Store>,
     hand: Arc<Hand>,
-    value_bytes_max: usize,
 }
 
 #[derive(Default)]
 struct Hand {
     fails: AtomicBool,
+    value_bytes_max: AtomicUsize,
     holds_puts: AtomicBool,
     changes: AtomicU64,
 }
@@ -56,14 +56,13 @@ struct Hand {
 impl TestStore {
     /// It does what `store` does.
     pub fn new(store: impl Store + 'static) -> Self {
-        Self { store: Arc::new(store), hand: Arc::default(), value_bytes_max: usize::MAX }
+        let hand = Hand { value_bytes_max: AtomicUsize::new(usize::MAX), ..Hand::default() };
+        Self { store: Arc::new(store), hand: Arc::new(hand) }
     }
 
-    /// Sets the largest value that it takes, in bytes. A larger one fails as [`StoreErrorKind::TooLarge`].
-    #[must_use]
-    pub fn value_bytes_max(mut self, bytes: usize) -> Self {
-        self.value_bytes_max = bytes;
-        self
+    /// Takes no larger values than these from now on, in bytes. A larger one fails as [`StoreErrorKind::TooLarge`].
+    pub fn value_bytes_max(&self, bytes: usize) {
+        self.hand.value_bytes_max.store(bytes, Ordering::Relaxed);
     }
 
     /// Lets every operation from now on fail as [`StoreErrorKind::Unavailable`] with [`FAILURE`], or none.
@@ -92,7 +91,7 @@ impl TestStore {
         changed: fn(&T) -> bool,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
-            if value_bytes > self.value_bytes_max {
+            if value_bytes > self.hand.value_bytes_max.load(Ordering::Relaxed) {
                 return Err(StoreError::new(StoreErrorKind::TooLarge, operation, "the value is too large"));
             }
             if self.hand.fails.load(Ordering::Relaxed) {
