@@ -24,7 +24,7 @@ use crate::{
     platform::{EnvVars, NativePlatform, SealKey, StderrLog, SystemClock, TokioBackground},
     signals::Signals,
     stdio::serve_stdio,
-    store::{SqliteStore, store_path},
+    store::SqliteStore,
 };
 
 /// The exit code of a server that could not start, or lost its client.
@@ -203,12 +203,10 @@ fn store(place: &StorePlace, name: &str, clock: &Arc<dyn Clock>) -> Arc<dyn Stor
     }
 }
 
-/// Beside the store, so that what outlives the process together is moved and deleted together.
+/// Beside the store.
 fn seal_key(place: &StorePlace, name: &str) -> SealKey {
     match place {
-        StorePlace::Default => {
-            store_path(name).map_or(SealKey::Memory, |path| SealKey::File(path.with_file_name("seal.key")))
-        }
+        StorePlace::Default => SealKey::beside_default_store(name),
         StorePlace::Memory => SealKey::Memory,
         StorePlace::File(path) => SealKey::File(path.with_extension("seal.key")),
     }

@@ -25,7 +25,7 @@ pub use self::{
     seal_key::SealKey,
     vars::EnvVars,
 };
-use crate::store::{SqliteStore, store_path};
+use crate::store::SqliteStore;
 
 /// How long an answer's stream is held open while there is nothing to send. It is long for a person to think, and what
 /// was asked can be asked again.
@@ -147,9 +147,9 @@ impl NativePlatformBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let log = self.log.unwrap_or_else(|| Arc::new(StderrLog::from_vars(&*vars, clock.clone())));
         let random = self.random.unwrap_or_else(|| Arc::new(OsRandom));
-        let seal_key = self.seal_key.unwrap_or_else(|| match (&self.store, store_path(&self.name)) {
-            (None, Ok(path)) => SealKey::File(path.with_file_name("seal.key")),
-            _ => SealKey::Memory,
+        let seal_key = self.seal_key.unwrap_or_else(|| match &self.store {
+            None => SealKey::beside_default_store(&self.name),
+            Some(_) => SealKey::Memory,
         });
         let vars = WithSealKey::new(vars, random.clone(), log.clone(), seal_key);
         let store =

@@ -13,6 +13,8 @@ use edgemcp::{
     platform::{Log, LogLevel, Random, RandomError, Vars},
 };
 
+use crate::store::store_path;
+
 /// The key of a machine, in bytes.
 const KEY_BYTES: usize = 32;
 
@@ -27,6 +29,14 @@ pub enum SealKey {
     File(PathBuf),
     /// In the process's memory. What was sealed ends with the process.
     Memory,
+}
+
+impl SealKey {
+    /// Beside the default store of the server with this name, so that what outlives the process together is moved and
+    /// deleted together.
+    pub(crate) fn beside_default_store(name: &str) -> Self {
+        store_path(name).map_or(Self::Memory, |path| Self::File(path.with_file_name("seal.key")))
+    }
 }
 
 /// Settings with a key to seal with in them, whether or not there is one.

@@ -7,29 +7,42 @@ use crate::{
     asked::{self, Asked, asked, members},
     check::one,
     client::{is_json, modern_call},
-    server::{OPEN, Order, Tree, seen},
+    server::{OPEN, Order, Seen, Tree, seen},
     stage::Stage,
 };
 
 pub(crate) fn run(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    if !is_json(data) {
-        return;
-    }
+    let Some(Called { text, is_message, is_error, seen }) = call("order", data) else { return };
+    let may = is_message && may(text);
+    assert_eq!(seen.order.is_some(), may, "{text}");
+    assert_eq!(is_error, is_message && !may, "{text}");
+    assert!(seen.order.is_none_or(|order| is_good(&order)), "{text}");
+}
+
+/// What came of a call.
+pub(super) struct Called<'a> {
+    /// Its arguments.
+    pub(super) text: &'a str,
+    /// Whether it could be read at all: nested too deep, it is no message.
+    pub(super) is_message: bool,
+    /// Whether the model was told that something is wrong.
+    pub(super) is_error: bool,
+    /// What the handler was given.
+    pub(super) seen: Seen,
+}
+
+/// Calls a tool with these arguments; `None` where they are no JSON.
+pub(super) fn call<'a>(tool: &str, arguments: &'a [u8]) -> Option<Called<'a>> {
+    let text = std::str::from_utf8(arguments).ok().filter(|_| is_json(arguments))?;
     let stage = Stage::new(&OPEN);
     seen();
-    let request = modern_call("tools/call", &format!(r#""name":"order","arguments":{text}"#));
+    let request = modern_call("tools/call", &format!(r#""name":"{tool}","arguments":{text}"#));
     let answer = stage.send(request.clone());
-    let messages = one(&answer, &asked(request.body()), Era::Modern);
-    let handled = seen().order;
+    let asked = asked(request.body());
+    let messages = one(&answer, &asked, Era::Modern);
     stage.has_no_fault();
     let is_error = messages.last().and_then(|message| message.member("isError")).is_some();
-    // Nested too deep, it is no message.
-    let is_message = asked(request.body()) != Asked::Strange;
-    let may = is_message && may(text);
-    assert_eq!(handled.is_some(), may, "{text}");
-    assert_eq!(is_error, is_message && !may, "{answer:?}");
-    assert!(handled.is_none_or(|order| is_good(&order)), "{text}");
+    Some(Called { text, is_message: asked != Asked::Strange, is_error, seen: seen() })
 }
 
 /// Whether a handler may see these arguments, by what they are read as without the server.

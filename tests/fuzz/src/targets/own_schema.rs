@@ -3,36 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use edgemcp::Era;
 use serde_json::{Value, value::RawValue};
 
-use crate::{
-    asked::{Asked, asked, members},
-    check::one,
-    client::{is_json, modern_call},
-    server::{OPEN, seen},
-    stage::Stage,
-};
+use super::arguments::{Called, call};
+use crate::asked::members;
 
 pub(crate) fn run(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    if !is_json(data) {
-        return;
-    }
-    let stage = Stage::new(&OPEN);
-    seen();
-    let request = modern_call("tools/call", &format!(r#""name":"plant","arguments":{text}"#));
-    let answer = stage.send(request.clone());
-    let messages = one(&answer, &asked(request.body()), Era::Modern);
-    let planted = seen().tree;
-    stage.has_no_fault();
-    let is_error = messages.last().and_then(|message| message.member("isError")).is_some();
-    // Nested too deep, it is no message.
-    let is_message = asked(request.body()) != Asked::Strange;
+    let Some(Called { text, is_message, is_error, seen }) = call("plant", data) else { return };
     let is_read = is_message && has_each_member_once(text);
     let arguments = serde_json::from_str(text).ok().filter(|arguments| is_read && may(arguments));
-    assert_eq!(is_error, is_message && arguments.is_none(), "{text}: {answer:?}");
-    assert_eq!(planted, arguments, "{text}");
+    assert_eq!(is_error, is_message && arguments.is_none(), "{text}");
+    assert_eq!(seen.tree, arguments, "{text}");
 }
 
 /// A validator and a handler could each read another of two members with one name.
