@@ -193,10 +193,7 @@ impl Driver<'_> {
         };
         self.owner = Some(owner.clone());
         // The lease comes first, so that nobody takes up a call that is just being worked on.
-        if !kept.take(&owner).await? {
-            // It was taken before, and then not kept.
-            kept.go_on(&owner).await?;
-        }
+        kept.take(&owner).await?;
         kept.begin(&self.cx.record(None)?, &inner.line.journal(|journal| journal.recorded())).await?;
         Ok(Arc::clone(inner.kept.get_or_init(|| kept)))
     }

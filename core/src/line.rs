@@ -488,3 +488,28 @@ fn say(state: &mut State, level: Option<LoggingLevel>, message: Vec<u8>) {
         state.wake_driver();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, task::Wake};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_handler_that_looks_again_and_again_is_woken_once() {
+        let line = Line::new(Hears::default());
+        let waker = Waker::from(Arc::new(Nobody));
+        let mut task = Context::from_waker(&waker);
+        for _ in 0..100 {
+            assert!(line.poll_cancelled(&mut task).is_pending());
+            assert!(line.poll_want(Want::Task, &mut task).is_pending());
+        }
+        assert_eq!(line.lock().handlers.len(), 1);
+    }
+}

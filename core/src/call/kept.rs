@@ -407,7 +407,9 @@ impl Kept {
         let lease = format!("{} {owner}", now.after(LEASE).as_millis());
         let key = self.partition.item("lease")?;
         let is_own = self.store.put_if(&key, lease.into(), Some(self.ttl.max(LEASE)), condition).await?;
-        self.lease_due.store(now.after(LEASE / 3).as_millis(), Ordering::Relaxed);
+        if is_own {
+            self.lease_due.store(now.after(LEASE / 3).as_millis(), Ordering::Relaxed);
+        }
         Ok(is_own)
     }
 
