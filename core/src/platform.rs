@@ -299,8 +299,8 @@ impl Platform {
     }
 
     /// The external store, shared by all instances where its capabilities say so.
-    pub fn store(&self) -> &dyn Store {
-        &*self.shared.store
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
     }
 
     /// The store for what must be seen at once and must happen once: answers that come to another instance, tasks,

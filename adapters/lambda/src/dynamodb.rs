@@ -168,6 +168,7 @@ impl Store for DynamoDbStore {
             shared: true,
             consistent: true,
             atomic: true,
+            transactions: false,
             watch: false,
             value_bytes_max: Some(VALUE_BYTES_MAX),
             ttl_min: None,

@@ -204,6 +204,7 @@ impl Store for KvStore {
             shared: true,
             consistent: false,
             atomic: false,
+            transactions: false,
             watch: false,
             value_bytes_max: Some(VALUE_BYTES_MAX),
             ttl_min: Some(TTL_MIN),

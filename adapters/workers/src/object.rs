@@ -112,6 +112,7 @@ impl Store for DurableObjectStore {
             shared: true,
             consistent: true,
             atomic: true,
+            transactions: false,
             watch: true,
             value_bytes_max: Some(OBJECT_VALUE_BYTES_MAX),
             ttl_min: None,

@@ -138,7 +138,7 @@ impl Context {
     }
 
     /// The external store.
-    pub fn store(&self) -> &dyn Store {
+    pub fn store(&self) -> &Arc<dyn Store> {
         self.0.platform.store()
     }
 

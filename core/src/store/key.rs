@@ -1,6 +1,6 @@
 //! Names an entry so that every store can spread its load: a partition, and an item within it.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// The longest collection, id or item, in bytes. Workers KV takes keys of 512 bytes in all, after escaping.
 pub const KEY_PART_BYTES_MAX: usize = 128;
@@ -116,6 +116,19 @@ impl fmt::Display for Key {
     }
 }
 
+/// Reads what [`Display`](fmt::Display) writes.
+impl FromStr for Key {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let mut parts = text.split('/');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(collection), Some(id), Some(item), None) => Self::new(collection, id, item),
+            _ => Err(KeyError { part: "text", why: "is not `collection/id/item`".to_owned() }),
+        }
+    }
+}
+
 fn check(part: &'static str, text: &str) -> Result<(), KeyError> {
     let why = if text.is_empty() {
         "is empty".to_owned()
@@ -138,6 +151,19 @@ mod tests {
         assert!(Key::new("c", "i".repeat(KEY_PART_BYTES_MAX), "x").is_ok());
         let error = Key::new("c", "i".repeat(KEY_PART_BYTES_MAX + 1), "x").unwrap_err();
         assert_eq!(error.to_string(), "the id of a key has 129 bytes, more than 128");
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        let key = Key::new("c", "i.d", "x~!").unwrap();
+        assert_eq!(key.to_string().parse(), Ok(key));
+        for bad in ["", "c/i", "c/i/x/y", "c//x", "/i/x", "c/i/", "c/i/a b"] {
+            assert!(bad.parse::<Key>().is_err(), "{bad:?}");
+        }
+        assert_eq!(
+            "c/i".parse::<Key>().unwrap_err().to_string(),
+            "the text of a key is not `collection/id/item`"
+        );
     }
 
     #[test]

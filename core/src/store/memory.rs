@@ -10,8 +10,8 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Store, StoreError,
-    StoreErrorKind, Watchers,
+    Action, Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Store,
+    StoreError, StoreErrorKind, Survey, SurveyPage, Surveyed, Watchers, Write,
 };
 use crate::{
     future::{BoxFuture, BoxStream},
@@ -47,16 +47,43 @@ impl MemoryStore {
         key: &Key,
         entry: Entry,
     ) -> Result<(), StoreError> {
-        if entries.len() >= MEMORY_ENTRIES_MAX && !entries.contains_key(key) {
-            entries.retain(|_, entry| entry.is_live(now));
-            if entries.len() >= MEMORY_ENTRIES_MAX {
-                let detail = format!("the memory store is full ({MEMORY_ENTRIES_MAX} entries)");
-                return Err(StoreError::new(StoreErrorKind::Unavailable, operation, detail));
-            }
+        if !entries.contains_key(key) {
+            make_room(entries, 1, now, operation)?;
         }
         entries.insert(key.clone(), entry);
         self.watchers.tell(key);
         Ok(())
+    }
+
+    fn transact_now(&self, partition: &Partition, writes: &[Write]) -> Result<bool, StoreError> {
+        Write::check_all(partition, writes)?;
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        let keys = writes.iter().map(|write| partition.item(write.item.as_str()));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        if !writes.iter().zip(&keys).all(|(write, key)| write.may_follow(live(&entries, key, now))) {
+            return Ok(false);
+        }
+        let is_new = |(write, key): (&Write, &Key)| {
+            matches!(write.action, Action::Put { .. }) && !entries.contains_key(key)
+        };
+        let new = writes.iter().zip(&keys).filter(|pair| is_new(*pair)).count();
+        make_room(&mut entries, new, now, "transact")?;
+        for (write, key) in writes.iter().zip(keys) {
+            let is_changed = match &write.action {
+                Action::Put { value, ttl } => {
+                    let entry = Entry { value: value.clone(), expires_at: ttl.map(|ttl| now.after(ttl)) };
+                    entries.insert(key.clone(), entry);
+                    true
+                }
+                Action::Delete => entries.remove(&key).is_some(),
+                Action::Check => false,
+            };
+            if is_changed {
+                self.watchers.tell(&key);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -64,6 +91,23 @@ impl std::fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemoryStore").field("entries", &self.lock().len()).finish_non_exhaustive()
     }
+}
+
+/// Makes room for so many new entries, or says that there is none.
+fn make_room(
+    entries: &mut BTreeMap<Key, Entry>,
+    new: usize,
+    now: Timestamp,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    if entries.len() + new > MEMORY_ENTRIES_MAX {
+        entries.retain(|_, entry| entry.is_live(now));
+    }
+    if entries.len() + new <= MEMORY_ENTRIES_MAX {
+        return Ok(());
+    }
+    let detail = format!("the memory store is full ({MEMORY_ENTRIES_MAX} entries)");
+    Err(StoreError::new(StoreErrorKind::Unavailable, operation, detail))
 }
 
 fn live<'a>(entries: &'a BTreeMap<Key, Entry>, key: &Key, now: Timestamp) -> Option<&'a Entry> {
@@ -82,6 +126,7 @@ impl Store for MemoryStore {
             shared: false,
             consistent: true,
             atomic: true,
+            transactions: true,
             watch: true,
             value_bytes_max: None,
             ttl_min: None,
@@ -128,11 +173,7 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let now = self.clock.now();
         let mut entries = self.lock();
-        let holds = match (&condition, live(&entries, key, now)) {
-            (Condition::Absent, found) => found.is_none(),
-            (Condition::Equals(old), found) => found.is_some_and(|entry| entry.value == *old),
-        };
-        if !holds {
+        if !condition.holds(live(&entries, key, now)) {
             return done(Ok(false));
         }
         let entry = Entry { value, expires_at: ttl.map(|ttl| now.after(ttl)) };
@@ -190,11 +231,48 @@ impl Store for MemoryStore {
         done(Ok(page))
     }
 
+    fn transact<'a>(
+        &'a self,
+        partition: &'a Partition,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        done(self.transact_now(partition, writes))
+    }
+
     fn watch<'a>(
         &'a self,
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
         Box::pin(std::future::ready(Ok(self.watchers.watch(partition))))
+    }
+}
+
+impl Survey for MemoryStore {
+    fn survey<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<SurveyPage, StoreError>> {
+        let mut page = SurveyPage::default();
+        let start = match after.map(str::parse::<Key>).transpose() {
+            Ok(after) => after.map_or(Bound::Unbounded, Bound::Excluded),
+            Err(error) => return done(Err(StoreError::from(error))),
+        };
+        let entries = self.lock();
+        let mut rest = entries.range((start, Bound::Unbounded));
+        page.entries.extend(rest.by_ref().take(LIST_PAGE_MAX).map(|(key, entry)| Surveyed {
+            key: key.clone(),
+            value_bytes: entry.value.len(),
+            expires_at: entry.expires_at,
+        }));
+        if rest.next().is_some() {
+            page.next = page.entries.last().map(|entry| entry.key.to_string());
+        }
+        done(Ok(page))
+    }
+
+    fn purge_expired(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        let before = entries.len();
+        entries.retain(|_, entry| entry.is_live(now));
+        done(Ok(u64::try_from(before - entries.len()).unwrap_or(u64::MAX)))
     }
 }
 

@@ -4,9 +4,13 @@
 //! another instance. A store declares its [`Capabilities`]; what needs more than a store has must refuse by name
 //! instead of hoping.
 
+mod batch;
 mod error;
 mod key;
 mod memory;
+mod none;
+mod survey;
+mod transaction;
 mod watch;
 
 use std::time::Duration;
@@ -14,9 +18,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::{
+    batch::Put,
     error::{StoreError, StoreErrorKind},
     key::{KEY_PART_BYTES_MAX, Key, KeyError, Partition},
     memory::{MEMORY_ENTRIES_MAX, MemoryStore},
+    none::NoStore,
+    survey::{Survey, SurveyPage, Surveyed},
+    transaction::{Action, TRANSACTION_WRITES_MAX, Write},
     watch::{WATCH_ITEMS_MAX, Watchers},
 };
 use crate::{
@@ -52,6 +60,16 @@ pub enum Condition {
     Equals(Bytes),
 }
 
+impl Condition {
+    /// Whether it holds of what is there, which has not expired.
+    pub fn holds(&self, found: Option<&Entry>) -> bool {
+        match self {
+            Self::Absent => found.is_none(),
+            Self::Equals(value) => found.is_some_and(|entry| entry.value == *value),
+        }
+    }
+}
+
 /// How fresh a read must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consistency {
@@ -83,6 +101,8 @@ pub struct Capabilities {
     pub consistent: bool,
     /// [`Store::take`] and [`Store::put_if`] are offered, and [`Store::increment`] loses no count.
     pub atomic: bool,
+    /// [`Store::transact`] is offered.
+    pub transactions: bool,
     /// [`Store::watch`] is offered.
     pub watch: bool,
     /// The largest value in bytes, where there is such a limit.
@@ -176,6 +196,52 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
+    /// The entries under `keys`, in their order. Where the store can it asks for many at once; each is read for itself,
+    /// so that two of them may stand as they did at two moments.
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [Key],
+        consistency: Consistency,
+    ) -> BoxFuture<'a, Result<Vec<Option<Entry>>, StoreError>> {
+        batch::all(keys.iter().map(|key| self.get(key, consistency)).collect())
+    }
+
+    /// Writes many entries, each as [`put`](Self::put) does. Where one fails the others may be written or not: write
+    /// them again. Of two with one key the last one stays.
+    fn put_many<'a>(&'a self, puts: &'a [Put]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let puts = Put::last_of_each(puts);
+        batch::each(puts.map(|put| self.put(&put.key, put.value.clone(), put.ttl)).collect())
+    }
+
+    /// Does all of `writes` in `partition` if all their conditions hold, or none of them, and says which: nobody sees
+    /// some of them without the others.
+    ///
+    /// ```
+    /// # use edgemcp::store::*;
+    /// # async fn example(store: &dyn Store, old: bytes::Bytes, new: bytes::Bytes) -> Result<(), StoreError> {
+    /// // A refresh token is spent and its successor is written, both or neither.
+    /// let grant = Partition::new("grants", "7f3a")?;
+    /// let writes = [
+    ///     Write::delete("refresh.1").when(Condition::Equals(old)),
+    ///     Write::put("refresh.2", new, None).when(Condition::Absent),
+    /// ];
+    /// let was_spent = !store.transact(&grant, &writes).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Unsupported`](StoreErrorKind::Unsupported) where the store does not offer
+    /// [`transactions`](Capabilities::transactions), and where there are more than [`TRANSACTION_WRITES_MAX`] writes or
+    /// two of one item.
+    fn transact<'a>(
+        &'a self,
+        partition: &'a Partition,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let _ = (partition, writes);
+        Box::pin(std::future::ready(Err(transaction::unsupported(self.capabilities().name))))
+    }
+
     /// Tells of the items that are written or deleted in `partition`, by name. Once this resolves, no later change is
     /// missed; several changes of one item may be told as one. The stream ends where the connection to the store is
     /// lost: look again, then watch again.
@@ -189,82 +255,5 @@ pub trait Store: Send + Sync {
         let name = self.capabilities().name;
         let detail = format!("{name} does not tell of changes in {partition}");
         Box::pin(std::future::ready(Err(StoreError::new(StoreErrorKind::Unsupported, "watch", detail))))
-    }
-}
-
-/// The store of a platform that was given none: every operation says what to configure.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoStore;
-
-impl NoStore {
-    fn refuse<T>(operation: &'static str) -> BoxFuture<'static, Result<T, StoreError>>
-    where
-        T: Send + 'static,
-    {
-        Box::pin(std::future::ready(Err(StoreError::new(
-            StoreErrorKind::Unsupported,
-            operation,
-            "no store is configured for this server (Workers: bind a KV namespace as `EDGEMCP_STORE`; Lambda: set \
-             `EDGEMCP_TABLE`; natively SQLite is the default)",
-        ))))
-    }
-}
-
-impl Store for NoStore {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            name: "no store",
-            durable: false,
-            shared: false,
-            consistent: false,
-            atomic: false,
-            watch: false,
-            value_bytes_max: Some(0),
-            ttl_min: None,
-        }
-    }
-
-    fn get<'a>(&'a self, _: &'a Key, _: Consistency) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Self::refuse("get")
-    }
-
-    fn put<'a>(&'a self, _: &'a Key, _: Bytes, _: Option<Duration>) -> BoxFuture<'a, Result<(), StoreError>> {
-        Self::refuse("put")
-    }
-
-    fn delete<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        Self::refuse("delete")
-    }
-
-    fn take<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Self::refuse("take")
-    }
-
-    fn put_if<'a>(
-        &'a self,
-        _: &'a Key,
-        _: Bytes,
-        _: Option<Duration>,
-        _: Condition,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Self::refuse("put_if")
-    }
-
-    fn increment<'a>(
-        &'a self,
-        _: &'a Key,
-        _: i64,
-        _: Option<Duration>,
-    ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        Self::refuse("increment")
-    }
-
-    fn list<'a>(
-        &'a self,
-        _: &'a Partition,
-        _: Option<&'a str>,
-        _: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Self::refuse("list")
     }
 }

@@ -1,13 +1,13 @@
 //! What a case stands on: the store, the clock, and a collection that no other case writes to.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use edgemcp::{
     platform::{Clock, Timestamp},
     store::{
-        Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Store, StoreError,
-        StoreErrorKind,
+        Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Put, Store,
+        StoreError, StoreErrorKind, Survey, Surveyed, Write,
     },
 };
 
@@ -20,6 +20,7 @@ pub struct Ground {
     store: Arc<dyn Store>,
     clock: ManualClock,
     settle: Arc<dyn Fn() + Send + Sync>,
+    survey: Option<Arc<dyn Survey>>,
     collection: String,
 }
 
@@ -29,6 +30,7 @@ impl Ground {
             store: subject.store.clone(),
             clock: subject.clock.clone(),
             settle: subject.settle.clone(),
+            survey: subject.survey.clone(),
             collection: format!("{}.{:08x}", subject.namespace, fingerprint(case)),
         }
     }
@@ -118,6 +120,43 @@ impl Ground {
     ) -> Result<Page> {
         self.settle();
         self.store.list(partition, after, limit).await.map_err(said("list"))
+    }
+
+    /// The entries under `keys`, once every earlier write is seen.
+    pub(crate) async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.settle();
+        self.store.get_many(keys, Consistency::Strong).await.map_err(said("get_many"))
+    }
+
+    pub(crate) async fn put_many(&self, puts: &[Put]) -> Result<()> {
+        self.store.put_many(puts).await.map_err(said("put_many"))
+    }
+
+    pub(crate) async fn transact(&self, partition: &Partition, writes: &[Write]) -> Result<bool> {
+        self.store.transact(partition, writes).await.map_err(said("transact"))
+    }
+
+    /// What a survey finds of this case's own entries, by their names. It may tell one twice.
+    pub(crate) async fn survey(&self) -> Result<BTreeMap<Key, Surveyed>> {
+        let survey = self.survey.as_ref().ok_or("the subject has no survey")?;
+        let (mut found, mut after, mut pages) = (BTreeMap::new(), None::<String>, 0);
+        loop {
+            let page = survey.survey(after.as_deref()).await.map_err(said("survey"))?;
+            let own = page.entries.into_iter();
+            let own = own.filter(|entry| entry.key.partition().collection() == self.collection);
+            found.extend(own.map(|entry| (entry.key.clone(), entry)));
+            pages += 1;
+            match page.next {
+                None => return Ok(found),
+                Some(_) if pages > 1_000_000 => return Err("the survey does not end".to_owned()),
+                next => after = next,
+            }
+        }
+    }
+
+    pub(crate) async fn purge_expired(&self) -> Result<u64> {
+        let survey = self.survey.as_ref().ok_or("the subject has no survey")?;
+        survey.purge_expired().await.map_err(said("purge_expired"))
     }
 
     /// The items of `partition`, page by page of `limit`, and how many pages that took.

@@ -10,7 +10,8 @@
 //!
 //! let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
 //! let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
-//! let report = futures_executor::block_on(run_all(&Subject::new(store, clock, "run-1")));
+//! let subject = Subject::new(store.clone(), clock, "run-1").surveyed_by(store);
+//! let report = futures_executor::block_on(run_all(&subject));
 //! report.verdict().unwrap();
 //! ```
 
@@ -25,7 +26,7 @@ use std::{fmt, sync::Arc};
 
 use edgemcp::{
     future::BoxFuture,
-    store::{Capabilities, Store},
+    store::{Store, Survey},
 };
 
 pub use self::{
@@ -43,6 +44,7 @@ pub struct Subject {
     clock: ManualClock,
     namespace: String,
     settle: Arc<dyn Fn() + Send + Sync>,
+    survey: Option<Arc<dyn Survey>>,
 }
 
 impl Subject {
@@ -51,7 +53,7 @@ impl Subject {
     /// `namespace` begins every collection of this run, so that two runs on one back end do not meet; it has at most
     /// 32 bytes of printable ASCII without `/`.
     pub fn new(store: Arc<dyn Store>, clock: ManualClock, namespace: impl Into<String>) -> Self {
-        Self { store, clock, namespace: namespace.into(), settle: Arc::new(|| {}) }
+        Self { store, clock, namespace: namespace.into(), settle: Arc::new(|| {}), survey: None }
     }
 
     /// Says how to bring an eventually consistent store to where every earlier write is seen.
@@ -61,6 +63,13 @@ impl Subject {
     #[must_use]
     pub fn settled_by(mut self, settle: impl Fn() + Send + Sync + 'static) -> Self {
         self.settle = Arc::new(settle);
+        self
+    }
+
+    /// Says that the store can be looked over as a whole, as `survey`, which is the same store.
+    #[must_use]
+    pub fn surveyed_by(mut self, survey: Arc<dyn Survey>) -> Self {
+        self.survey = Some(survey);
         self
     }
 }
@@ -86,22 +95,29 @@ pub enum Need {
     Atomic,
     /// [`Capabilities::value_bytes_max`], small enough to hold a value one byte longer.
     ValueLimit,
+    /// [`Capabilities::transactions`].
+    Transactions,
     /// [`Capabilities::watch`].
     Watch,
+    /// A [`Survey`], which the [`Subject`] was given.
+    Survey,
 }
 
 /// The largest limit that is tried, so that no case needs a gigabyte.
 const VALUE_LIMIT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 impl Need {
-    /// Whether a store with these capabilities offers it.
-    pub fn is_met_by(self, capabilities: &Capabilities) -> bool {
+    /// Whether the store of `subject` offers it.
+    fn is_met_by(self, subject: &Subject) -> bool {
+        let capabilities = subject.store.capabilities();
         match self {
             Self::Nothing => true,
             Self::Consistent => capabilities.consistent,
             Self::Atomic => capabilities.atomic,
             Self::ValueLimit => capabilities.value_bytes_max.is_some_and(|max| max <= VALUE_LIMIT_BYTES_MAX),
+            Self::Transactions => capabilities.transactions,
             Self::Watch => capabilities.watch,
+            Self::Survey => subject.survey.is_some(),
         }
     }
 }
@@ -113,7 +129,9 @@ impl fmt::Display for Need {
             Self::Consistent => "a consistent store",
             Self::Atomic => "an atomic store",
             Self::ValueLimit => "a limit on values",
+            Self::Transactions => "a store with transactions",
             Self::Watch => "a store that tells of changes",
+            Self::Survey => "a store that can be looked over",
         })
     }
 }
@@ -131,7 +149,7 @@ pub struct Case {
 impl Case {
     /// Tries the sentence on `subject`; skipped where the store does not offer what it needs.
     pub async fn run(&self, subject: &Subject) -> Outcome {
-        if !self.need.is_met_by(&subject.store.capabilities()) {
+        if !self.need.is_met_by(subject) {
             return Outcome::Skipped(self.need);
         }
         match (self.run)(&Ground::new(subject, self.name)).await {

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use edgemcp::{
     future::{BoxFuture, BoxStream},
     store::{
-        Capabilities, Condition, Consistency, Entry, Key, Page, Partition, Store, StoreError, StoreErrorKind,
+        Action, Capabilities, Condition, Consistency, Entry, Key, Page, Partition, Put, Store, StoreError,
+        StoreErrorKind, Write,
     },
 };
 
@@ -76,19 +77,19 @@ impl TestStore {
     }
 
     /// How often an entry was written, counted or removed; what was refused by its condition, or was not there to be
-    /// removed, changed nothing.
+    /// removed, changed nothing. A transaction counts once.
     pub fn changes(&self) -> u64 {
         self.hand.changes.load(Ordering::Relaxed)
     }
 
-    /// Does `work` unless it fails, and counts it where it `changed` something.
+    /// Does `work` unless it fails, and counts its `changes`.
     fn work<'a, T: 'a>(
         &'a self,
         operation: &'static str,
         value_bytes: usize,
         // Begun only once it may: a store can do what it does as it is asked, before it is waited for.
         work: impl FnOnce() -> BoxFuture<'a, Result<T, StoreError>> + Send + 'a,
-        changed: fn(&T) -> bool,
+        changes: fn(&T) -> usize,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
             if value_bytes > self.hand.value_bytes_max.load(Ordering::Relaxed) {
@@ -98,9 +99,8 @@ impl TestStore {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, operation, FAILURE));
             }
             let done = work().await?;
-            if changed(&done) {
-                self.hand.changes.fetch_add(1, Ordering::Relaxed);
-            }
+            let changes = u64::try_from(changes(&done)).unwrap_or(u64::MAX);
+            self.hand.changes.fetch_add(changes, Ordering::Relaxed);
             Ok(done)
         })
     }
@@ -116,7 +116,7 @@ impl Store for TestStore {
         key: &'a Key,
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.work("get", 0, move || self.store.get(key, consistency), |_| false)
+        self.work("get", 0, move || self.store.get(key, consistency), |_| 0)
     }
 
     fn put<'a>(
@@ -133,7 +133,7 @@ impl Store for TestStore {
                 self.store.put(key, value, ttl).await
             })
         };
-        self.work("put", value_bytes, put, |()| true)
+        self.work("put", value_bytes, put, |()| 1)
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -142,7 +142,7 @@ impl Store for TestStore {
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.work("take", 0, || self.store.take(key), Option::is_some)
+        self.work("take", 0, || self.store.take(key), |taken| usize::from(taken.is_some()))
     }
 
     fn put_if<'a>(
@@ -156,7 +156,7 @@ impl Store for TestStore {
             "put_if",
             value.len(),
             move || self.store.put_if(key, value, ttl, condition),
-            |wrote| *wrote,
+            |wrote| usize::from(*wrote),
         )
     }
 
@@ -166,7 +166,7 @@ impl Store for TestStore {
         by: i64,
         ttl: Option<Duration>,
     ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        self.work("increment", 0, move || self.store.increment(key, by, ttl), |_| true)
+        self.work("increment", 0, move || self.store.increment(key, by, ttl), |_| 1)
     }
 
     fn list<'a>(
@@ -175,13 +175,45 @@ impl Store for TestStore {
         after: Option<&'a str>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.work("list", 0, move || self.store.list(partition, after, limit), |_| false)
+        self.work("list", 0, move || self.store.list(partition, after, limit), |_| 0)
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [Key],
+        consistency: Consistency,
+    ) -> BoxFuture<'a, Result<Vec<Option<Entry>>, StoreError>> {
+        self.work("get_many", 0, move || self.store.get_many(keys, consistency), |_| 0)
+    }
+
+    fn put_many<'a>(&'a self, puts: &'a [Put]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let value_bytes = puts.iter().map(|put| put.value.len()).max().unwrap_or(0);
+        let changes = puts.len();
+        let put_many = move || -> BoxFuture<'a, Result<usize, StoreError>> {
+            Box::pin(async move { self.store.put_many(puts).await.map(|()| changes) })
+        };
+        let put_many = self.work("put_many", value_bytes, put_many, |changes| *changes);
+        Box::pin(async move { put_many.await.map(drop) })
+    }
+
+    fn transact<'a>(
+        &'a self,
+        partition: &'a Partition,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let bytes = |write: &Write| match &write.action {
+            Action::Put { value, .. } => value.len(),
+            Action::Delete | Action::Check => 0,
+        };
+        let value_bytes = writes.iter().map(bytes).max().unwrap_or(0);
+        let transact = move || self.store.transact(partition, writes);
+        self.work("transact", value_bytes, transact, |done| usize::from(*done))
     }
 
     fn watch<'a>(
         &'a self,
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<BoxStream<'static, String>, StoreError>> {
-        self.work("watch", 0, || self.store.watch(partition), |_| false)
+        self.work("watch", 0, || self.store.watch(partition), |_| 0)
     }
 }

@@ -7,7 +7,8 @@ use edgemcp::{
     future::{BoxFuture, BoxStream},
     platform::Timestamp,
     store::{
-        Capabilities, Condition, Consistency, Entry, Key, MemoryStore, Page, Partition, Store, StoreError,
+        Capabilities, Condition, Consistency, Entry, Key, MemoryStore, Page, Partition, Put, Store,
+        StoreError, Write,
     },
 };
 use edgemcp_testkit::{ManualClock, Subject, run_all};
@@ -20,7 +21,7 @@ const START: Timestamp = Timestamp::from_millis(1_800_000_000_123);
 fn the_memory_store_keeps_the_contract() {
     let clock = ManualClock::at(START);
     let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
-    let report = block_on(run_all(&Subject::new(store, clock, "memory")));
+    let report = block_on(run_all(&Subject::new(store.clone(), clock, "memory").surveyed_by(store)));
     print!("{report}");
     report.verdict().unwrap();
 }
@@ -45,6 +46,10 @@ enum Fault {
     EndsTheListingEarly,
     ListsTheNeighbours,
     RefusesNothingAtAll,
+    AnswersABatchInAnotherOrder,
+    WritesHalfOfABatch,
+    TransactsWithoutConditions,
+    TransactsByHalves,
     TellsOfTheNeighbours,
     TellsNothing,
 }
@@ -177,6 +182,51 @@ impl Store for Spoiled {
         })
     }
 
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [Key],
+        consistency: Consistency,
+    ) -> BoxFuture<'a, Result<Vec<Option<Entry>>, StoreError>> {
+        Box::pin(async move {
+            let mut found = self.store.get_many(keys, consistency).await?;
+            if self.fault == Fault::AnswersABatchInAnotherOrder {
+                found.reverse();
+            }
+            Ok(found)
+        })
+    }
+
+    fn put_many<'a>(&'a self, puts: &'a [Put]) -> BoxFuture<'a, Result<(), StoreError>> {
+        match self.fault {
+            Fault::WritesHalfOfABatch => self.store.put_many(puts.get(..puts.len() / 2).unwrap_or_default()),
+            _ => self.store.put_many(puts),
+        }
+    }
+
+    fn transact<'a>(
+        &'a self,
+        partition: &'a Partition,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::TransactsWithoutConditions => {
+                    let writes: Vec<_> =
+                        writes.iter().map(|write| Write { condition: None, ..write.clone() }).collect();
+                    self.store.transact(partition, &writes).await
+                }
+                Fault::TransactsByHalves => {
+                    let mut all = true;
+                    for write in writes {
+                        all &= self.store.transact(partition, std::slice::from_ref(write)).await?;
+                    }
+                    Ok(all)
+                }
+                _ => self.store.transact(partition, writes).await,
+            }
+        })
+    }
+
     fn watch<'a>(
         &'a self,
         partition: &'a Partition,
@@ -213,6 +263,10 @@ fn a_store_with_one_thing_wrong_fails() {
         EndsTheListingEarly,
         ListsTheNeighbours,
         RefusesNothingAtAll,
+        AnswersABatchInAnotherOrder,
+        WritesHalfOfABatch,
+        TransactsWithoutConditions,
+        TransactsByHalves,
         TellsOfTheNeighbours,
         TellsNothing,
     ] {

@@ -186,6 +186,7 @@ impl Store for SqliteStore {
             shared: outlives,
             consistent: true,
             atomic: true,
+            transactions: false,
             watch: true,
             value_bytes_max: Some(STORE_VALUE_BYTES_MAX),
             ttl_min: None,

@@ -144,7 +144,7 @@ async fn random(platform: Platform, _: Request<Bytes>) -> Response<Body> {
 }
 
 async fn put(platform: Platform, request: Request<Bytes>) -> Response<Body> {
-    put_into(&platform, platform.store(), key(), request.into_body()).await
+    put_into(&platform, &**platform.store(), key(), request.into_body()).await
 }
 
 async fn put_into(
@@ -160,7 +160,7 @@ async fn put_into(
 }
 
 async fn get(platform: Platform, _: Request<Bytes>) -> Response<Body> {
-    get_from(&platform, platform.store(), key()).await
+    get_from(&platform, &**platform.store(), key()).await
 }
 
 async fn get_from(platform: &Platform, store: &dyn Store, key: Result<Key, StoreError>) -> Response<Body> {
@@ -216,7 +216,7 @@ async fn later(platform: Platform, request: Request<Bytes>) -> Response<Body> {
     let Some(background) = platform.background() else { return status(StatusCode::NOT_IMPLEMENTED) };
     background.run(Box::pin(async move {
         work.sleep(PIECE_EVERY).await;
-        if let Err(error) = write(work.store(), key(), body).await {
+        if let Err(error) = write(&**work.store(), key(), body).await {
             work.log(LogLevel::Error, &error.to_string());
         }
     }));
