@@ -353,6 +353,11 @@ impl Platform {
         self
     }
 
+    /// The same platform for what outlives a request: without what is a request's own.
+    pub(crate) fn of_instance(&self) -> Self {
+        Self { background: None, deadline: None, ..self.clone() }
+    }
+
     /// The same platform for one request whose answer may be held open for so long; `None` where it leaves in one piece.
     #[must_use]
     pub fn with_hold_max(mut self, hold_max: Option<Duration>) -> Self {

@@ -118,6 +118,25 @@ impl Service {
         Box::pin(async move { changes::publish(&self.tables, platform, &change).await })
     }
 
+    /// Ends what the server's [lifespans](Server::lifespan) have started, the last one first; nothing happens where
+    /// they have not. Adapters call this once the last request is answered, where the platform says that the instance ends.
+    /// A request after it starts them anew.
+    pub fn stop<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, ()> {
+        Box::pin(self.tables.lifespans.stop(platform))
+    }
+
+    /// Starts what the server's [lifespans](Server::lifespan) start, where the first request has not done it yet: for
+    /// a start that fails early.
+    ///
+    /// # Errors
+    /// Where one of them fails; the text is for the log. The first request tries again.
+    pub fn start<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let started = self.tables.lifespans.started(platform).await;
+            started.map(drop).map_err(|error| error.cause.unwrap_or_else(|| error.message.into_owned()))
+        })
+    }
+
     /// Goes on with the task `id`, as a [`Delegate`](crate::platform::Delegate) has it done; nothing happens where
     /// somebody else does, or it is done. Any process with the same definition and the same store can run it.
     ///

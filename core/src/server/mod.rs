@@ -17,6 +17,7 @@ use crate::{
     completion::{Completion, IntoCompletion},
     future::{BoxFuture, MaybeSend},
     http::{Body, origin::AllowedOrigins},
+    lifespan::{Lifespan, Span},
     limits::BODY_BYTES_MAX,
     model::{Icon, Implementation, Text},
     platform::Platform,
@@ -78,6 +79,7 @@ pub struct Server {
     pub(crate) request_state: RequestState,
     pub(crate) sessions: Sessions,
     pub(crate) tasks: Tasks,
+    pub(crate) lifespans: Vec<Span>,
 }
 
 impl Server {
@@ -109,6 +111,7 @@ impl Server {
             request_state: RequestState::default(),
             sessions: Sessions::default(),
             tasks: Tasks::default(),
+            lifespans: Vec::new(),
         }
     }
 
@@ -287,6 +290,44 @@ impl Server {
     #[must_use]
     pub fn tasks(mut self, tasks: Tasks) -> Self {
         self.tasks = tasks;
+        self
+    }
+
+    /// Starts something once per instance, before the first handler runs, and hands it to every handler that takes it
+    /// as [`State<T>`](crate::State): pools, clients, configuration. So nothing of the kind is made per call.
+    ///
+    /// Several are started in the order they are added, each with a type of its own. It runs in the first request that a
+    /// handler answers, since Workers have no I/O before it; where it fails that request fails, and the next one tries
+    /// again. What has to be cleaned up goes through [`with_lifespan`](Self::with_lifespan).
+    ///
+    /// An instance is a process, an isolate or a container, and there are many: what all of them must know of belongs into
+    /// the store, and what a client's is into its session.
+    ///
+    /// ```
+    /// # use edgemcp::prelude::*;
+    /// struct App { api: String }
+    ///
+    /// let server = Server::new("weather", "1.0.0").lifespan(|platform| async move {
+    ///     let api = platform.var("WEATHER_API").ok_or("`WEATHER_API` is not set")?;
+    ///     Ok::<_, &str>(App { api })
+    /// });
+    /// ```
+    #[must_use]
+    pub fn lifespan<T, E, F, Fut>(self, start: F) -> Self
+    where
+        T: Send + Sync + 'static,
+        E: fmt::Display,
+        F: Fn(Platform) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + MaybeSend + 'static,
+    {
+        self.with_lifespan(Lifespan::new(start))
+    }
+
+    /// As [`lifespan`](Self::lifespan), with what cleans up at the end ([`Lifespan::on_stop`]); the last one that was
+    /// added is stopped first.
+    #[must_use]
+    pub fn with_lifespan<T>(mut self, lifespan: Lifespan<T>) -> Self {
+        self.lifespans.push(lifespan.span);
         self
     }
 
