@@ -355,6 +355,10 @@ impl Lifespans {
         Ok(first)
     }
 
+    pub(crate) fn clean_up_something(&self) -> bool {
+        self.spans.iter().any(|span| span.stop.is_some())
+    }
+
     /// Ends what they have started, the last one first; nothing happens where they have not.
     pub(crate) async fn stop(&self, platform: &Platform) {
         let started = match &mut *self.course() {

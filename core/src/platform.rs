@@ -7,6 +7,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::select;
 
 use crate::{
     future::BoxFuture,
@@ -185,6 +186,12 @@ pub trait Background: Send + Sync {
     fn run(&self, work: BoxFuture<'static, ()>);
 }
 
+/// Knows when the instance is told to end while it still answers, as a process that got a signal.
+pub trait Stopping: Send + Sync {
+    /// Resolves once it is told so, and at once from then on.
+    fn stopping(&self) -> BoxFuture<'static, ()>;
+}
+
 /// Has work done by somebody else: another invocation of the same function, or a worker behind a queue.
 ///
 /// It is for platforms that freeze once they have answered. Whoever takes the work up calls
@@ -253,6 +260,7 @@ struct Shared {
     vars: Arc<dyn Vars>,
     log: Arc<dyn Log>,
     delegate: Option<Arc<dyn Delegate>>,
+    stopping: Option<Arc<dyn Stopping>>,
     exposure: Exposure,
 }
 
@@ -268,6 +276,7 @@ impl Platform {
             vars: Arc::new(Nothing),
             log: Arc::new(Nothing),
             delegate: None,
+            stopping: None,
             exposure: Exposure::Public,
         };
         PlatformBuilder { shared, hold_max: None }
@@ -328,6 +337,20 @@ impl Platform {
     /// Has work done by somebody else, where the platform was given a way to.
     pub fn delegate(&self) -> Option<&dyn Delegate> {
         self.shared.delegate.as_deref()
+    }
+
+    /// Resolves once the instance is told to end; never, where the platform does not say.
+    pub fn stopping(&self) -> BoxFuture<'static, ()> {
+        match &self.shared.stopping {
+            Some(stopping) => stopping.stopping(),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
+    /// Resolves once `duration` has passed or the instance is told to end: for an answer that is held open only to be
+    /// told what may come.
+    pub(crate) async fn hold(&self, duration: Duration) {
+        select(self.sleep(duration), self.stopping()).await;
     }
 
     /// When the platform will cut this request, where it says so.
@@ -437,6 +460,13 @@ impl PlatformBuilder {
     #[must_use]
     pub fn delegate(mut self, delegate: Arc<dyn Delegate>) -> Self {
         self.shared.delegate = Some(delegate);
+        self
+    }
+
+    /// Sets who knows that the instance is told to end, so that streams on which clients only wait are ended then.
+    #[must_use]
+    pub fn stopping(mut self, stopping: Arc<dyn Stopping>) -> Self {
+        self.shared.stopping = Some(stopping);
         self
     }
 

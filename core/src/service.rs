@@ -125,6 +125,11 @@ impl Service {
         Box::pin(self.tables.lifespans.stop(platform))
     }
 
+    /// Whether anything is to be done when the instance ends: a lifespan has an [`on_stop`](crate::Lifespan::on_stop).
+    pub fn cleans_up(&self) -> bool {
+        self.tables.lifespans.clean_up_something()
+    }
+
     /// Starts what the server's [lifespans](Server::lifespan) start, where the first request has not done it yet: for
     /// a start that fails early.
     ///
