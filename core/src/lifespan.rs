@@ -76,7 +76,7 @@ impl<T: Send + Sync + 'static> Lifespan<T> {
     /// It runs once per instance (a process, an isolate, a container), in the first request that a handler answers,
     /// since Workers have no I/O before it. Where it fails that request fails, and the next one tries again. The
     /// platform it gets has no [`deadline`](Platform::deadline) and no [`background`](Platform::background), which are a
-    /// request's.
+    /// request's. On Workers what it reads of bindings and secrets stays as it was read until the isolate ends.
     pub fn new<E, F, Fut>(start: F) -> Self
     where
         E: fmt::Display,

@@ -11,7 +11,7 @@ use futures_util::future::select;
 
 use crate::{
     future::BoxFuture,
-    store::{NoStore, Store},
+    store::{Lack, Need, NoStore, Store},
 };
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
@@ -226,6 +226,35 @@ pub enum Exposure {
     Public,
 }
 
+/// Where a server runs, for messages that say the way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// What it is called: "AWS Lambda".
+    pub name: &'static str,
+    /// How many instances of a server it runs.
+    pub instances: Instances,
+    /// How to get a store that is durable, shared, consistent and atomic there: "set `EDGEMCP_TABLE`".
+    pub stores: &'static str,
+}
+
+impl Host {
+    /// A program of the user's own, of which nothing else is known.
+    const UNKNOWN: Self = Self {
+        name: "this platform",
+        instances: Instances::One,
+        stores: "give `Platform::builder` another `store` or `strong_store`",
+    };
+}
+
+/// How many instances of a server there can be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instances {
+    /// One, as of a program that somebody starts.
+    One,
+    /// As many as there is work for, each of which may end whenever it has none.
+    Many,
+}
+
 /// Everything a server may ask of where it runs. Cloning is cheap.
 ///
 /// ```
@@ -262,6 +291,7 @@ struct Shared {
     delegate: Option<Arc<dyn Delegate>>,
     stopping: Option<Arc<dyn Stopping>>,
     exposure: Exposure,
+    host: Host,
 }
 
 impl Platform {
@@ -278,6 +308,7 @@ impl Platform {
             delegate: None,
             stopping: None,
             exposure: Exposure::Public,
+            host: Host::UNKNOWN,
         };
         PlatformBuilder { shared, hold_max: None }
     }
@@ -361,6 +392,31 @@ impl Platform {
     /// Who can reach this server.
     pub fn exposure(&self) -> Exposure {
         self.shared.exposure
+    }
+
+    /// Where the server runs.
+    pub fn host(&self) -> Host {
+        self.shared.host
+    }
+
+    /// Checks that the [`strong_store`](Self::strong_store) has what `who` needs of it: at the start of whatever would
+    /// otherwise work until it counts.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use edgemcp::{platform::*, store::{Lack, Need}};
+    /// # fn example(platform: &Platform) -> Result<(), Lack> {
+    /// platform.store_has("the notebook", &[Need::Durable, Need::Shared])?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Lack`], which names the store, what it lacks, and what to use instead on this platform.
+    pub fn store_has(&self, who: &str, needs: &[Need]) -> Result<(), Lack> {
+        match Lack::find(who, needs, &self.strong_store().capabilities(), self.host()) {
+            Some(lack) => Err(lack),
+            None => Ok(()),
+        }
     }
 
     /// How long an answer may be held open while there is nothing to send, such as while a person thinks; `None` where
@@ -467,6 +523,13 @@ impl PlatformBuilder {
     #[must_use]
     pub fn stopping(mut self, stopping: Arc<dyn Stopping>) -> Self {
         self.shared.stopping = Some(stopping);
+        self
+    }
+
+    /// Sets where the server runs, which messages name; a program that runs once unless said otherwise.
+    #[must_use]
+    pub fn host(mut self, host: Host) -> Self {
+        self.shared.host = host;
         self
     }
 

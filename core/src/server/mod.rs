@@ -26,6 +26,7 @@ use crate::{
     service::Service,
     session::Sessions,
     state::RequestState,
+    store::Need,
     task::Tasks,
     tool::{IntoTool, Tool},
 };
@@ -80,6 +81,8 @@ pub struct Server {
     pub(crate) sessions: Sessions,
     pub(crate) tasks: Tasks,
     pub(crate) lifespans: Vec<Span>,
+    pub(crate) needs: Vec<(Text, Vec<Need>)>,
+    pub(crate) allows_ephemeral: bool,
 }
 
 impl Server {
@@ -112,6 +115,8 @@ impl Server {
             sessions: Sessions::default(),
             tasks: Tasks::default(),
             lifespans: Vec::new(),
+            needs: Vec::new(),
+            allows_ephemeral: false,
         }
     }
 
@@ -328,6 +333,28 @@ impl Server {
     #[must_use]
     pub fn with_lifespan<T>(mut self, lifespan: Lifespan<T>) -> Self {
         self.lifespans.push(lifespan.span);
+        self
+    }
+
+    /// Says what `who`, a part of the server, needs of the [`strong_store`](Platform::strong_store). Where a platform's
+    /// store lacks it the server does not start there, and says what to use instead.
+    ///
+    /// ```
+    /// # use edgemcp::{Server, store::Need};
+    /// let server = Server::new("notes", "1.0.0").store_has("the notebook", [Need::Durable, Need::Shared]);
+    /// ```
+    #[must_use]
+    pub fn store_has(mut self, who: impl Into<Text>, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.needs.push((who.into(), needs.into_iter().collect()));
+        self
+    }
+
+    /// Lets the server run with a store that ends with its instance, such as [`MemoryStore`](crate::store::MemoryStore),
+    /// also where there are many instances, which is refused otherwise: users would be forgotten whenever their request
+    /// meets another one.
+    #[must_use]
+    pub fn allow_ephemeral(mut self) -> Self {
+        self.allows_ephemeral = true;
         self
     }
 

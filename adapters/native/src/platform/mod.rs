@@ -12,7 +12,7 @@ mod vars;
 use std::{sync::Arc, time::Duration};
 
 use edgemcp::{
-    platform::{Background, Clock, Exposure, Fetch, Log, Platform, Random, Stopping, Vars},
+    platform::{Background, Clock, Exposure, Fetch, Host, Instances, Log, Platform, Random, Stopping, Vars},
     store::Store,
 };
 
@@ -32,6 +32,12 @@ use crate::store::SqliteStore;
 /// How long an answer's stream is held open while there is nothing to send. It is long for a person to think, and what
 /// was asked can be asked again.
 pub const HOLD_MAX: Duration = Duration::from_secs(60 * 60);
+
+const HOST: Host = Host {
+    name: "this machine",
+    instances: Instances::One,
+    stores: "leave out `--store` for an SQLite file, or name a `redis://` server",
+};
 
 /// This machine as an edgemcp [`Platform`].
 ///
@@ -171,7 +177,8 @@ impl NativePlatformBuilder {
             .vars(Arc::new(vars))
             .hold_max(HOLD_MAX)
             .log(log)
-            .exposure(self.exposure);
+            .exposure(self.exposure)
+            .host(HOST);
         if let Some(stopping) = self.stopping {
             platform = platform.stopping(stopping);
         }
