@@ -14,6 +14,10 @@ use crate::{
     store::{Lack, Need, NoStore, Store},
 };
 
+pub use crate::log::{
+    LOG, LOG_FORMAT, LOG_MESSAGE_BYTES_MAX, LogFilter, LogFormat, LogLine, LogSettings, LogWordError,
+};
+
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -147,6 +151,13 @@ impl std::error::Error for FetchError {}
 pub trait Vars: Send + Sync {
     /// The value of `name`, where it is set.
     fn var(&self, name: &str) -> Option<String>;
+}
+
+/// Settings that stand in the code, for tests: `&[("NOTES_KEY", "hunter2")]`.
+impl<const N: usize> Vars for [(&str, &str); N] {
+    fn var(&self, name: &str) -> Option<String> {
+        self.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+    }
 }
 
 /// How much a log line matters (RFC 5424's words, as the protocol's own log levels).

@@ -3,5 +3,7 @@
 pub use crate::{
     AskError, Base64, Completion, Completions, Content, Context, Error, Handle, Icon, Json, Lifespan,
     NoArguments, Progress, Prompt, PromptMessage, Resource, ResourceContents, Server, State, Tool, ToolError,
-    ToolOutput, completion, prompt, resource, tool,
+    ToolOutput, completion,
+    config::{Config, Secret},
+    prompt, resource, tool,
 };

@@ -19,6 +19,8 @@
 //! | `EDGEMCP_TABLE` | the DynamoDB table of the store; without it there is no store |
 //! | `EDGEMCP_SEAL_KEYS` | what sessions and the states of asking tools are sealed with ([`edgemcp::SEAL_KEYS`]) |
 //! | `EDGEMCP_LOG` | the least level that is logged: `debug`, `info` (default), `warning`, `error`, `off` |
+//! | `EDGEMCP_LOG_FORMAT` | how a line is written: `json` (default) or `text` |
+//! | `AWS_LAMBDA_LOG_LEVEL` | set by Lambda where the function's log format is JSON; the least level that is logged where `EDGEMCP_LOG` is not set |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | set by Lambda itself |
 //! | `AWS_LAMBDA_FUNCTION_NAME`, `AWS_LAMBDA_FUNCTION_VERSION` | set by Lambda itself; which function invokes itself |
 //! | `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL` | other services than the region's: emulators |
@@ -64,11 +66,19 @@
 //! not is left, and begun again when its client asks after it; [`Context::step`](edgemcp::Context::step) keeps what was
 //! done by then.
 //!
+//! # The log
+//!
+//! Each event is one line of JSON on standard output, with `timestamp`, `level` (`debug`, `info`, `warn`, `error`) and
+//! `message`, which is what Lambda's own filter reads where the function's log format is JSON. That filter comes behind
+//! `EDGEMCP_LOG`: what it holds back is not there, whatever is set here. `AWS_LAMBDA_LOG_FORMAT` is not asked, since
+//! Lambda sets it to `Text` for each function that was not told otherwise.
+//!
 //! # On your own machine
 //!
 //! `cargo lambda watch` emulates Lambda at `http://127.0.0.1:9000`, so the server is at `/mcp` there. It builds the
 //! function when the first request comes, which waits for it, and again when a source changes; settings are the
-//! variables of its own environment. With an emulator of DynamoDB as the store (`dynoxide --port 8001`, or another):
+//! variables of its own environment, and with `--env-file .env` those of a file, which win; it reads none by itself. With an
+//! emulator of DynamoDB as the store (`dynoxide --port 8001`, or another):
 //!
 //! ```sh
 //! export EDGEMCP_SEAL_KEYS=$(openssl rand -base64 32) EDGEMCP_LAMBDA_RESPONSE=streamed

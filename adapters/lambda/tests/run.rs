@@ -11,7 +11,7 @@ mod common;
 mod wire;
 
 use std::{
-    process::{ExitCode, Stdio},
+    process::{ExitCode, Output, Stdio},
     sync::{Arc, Mutex},
 };
 
@@ -79,6 +79,7 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
         .env("EDGEMCP_LAMBDA_RESPONSE", "stream")
         .env("EDGEMCP_LAMBDA_TASKS", "queue")
         .env("EDGEMCP_LOG", "trace")
+        .env("EDGEMCP_LOG_FORMAT", "xml")
         .env("EDGEMCP_TABLE", "adder")
         .env_remove("AWS_LAMBDA_FUNCTION_VERSION")
         .output()
@@ -91,6 +92,7 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
         "`EDGEMCP_LAMBDA_RESPONSE`",
         "`EDGEMCP_LAMBDA_TASKS`",
         "`EDGEMCP_LOG`",
+        "`EDGEMCP_LOG_FORMAT`",
         "AWS_REGION",
         "AWS_LAMBDA_FUNCTION_VERSION",
         "\"add\"",
@@ -250,8 +252,8 @@ async fn a_streamed_answer_is_a_prelude_eight_zero_bytes_and_the_body() {
     assert_eq!(serde_json::from_slice::<Value>(&posted[1].body).unwrap()["statusCode"], 200);
 }
 
-#[tokio::test]
-async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api_that_is_gone_does() {
+/// How a function ends whose first answer cannot be handed over, and whose runtime API is then gone.
+async fn abandoned(settings: &[(&str, &str)]) -> Output {
     let (mut asked, mut handed_over) = (0, 0);
     let address = wire::serve(move |request: &Asked| {
         if request.what.ends_with("/response") {
@@ -270,10 +272,44 @@ async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api
         Told::Answer(200, head.to_owned(), recorded("function-url").to_string())
     })
     .await;
-    let output = start(&address).output().await.unwrap();
+    start(&address).envs(settings.iter().copied()).output().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api_that_is_gone_does() {
+    let output = abandoned(&[]).await;
     let log = String::from_utf8(output.stdout).unwrap();
     assert!(log.contains("an answer could not be handed to Lambda"), "{log}");
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("error: Lambda's runtime API failed"), "{errors}");
+}
+
+#[tokio::test]
+async fn an_event_is_a_line_of_json_or_of_text_or_none_as_it_is_set() {
+    // Between these are what the test's own harness says.
+    let line = |output: Output| {
+        let log = String::from_utf8(output.stdout).unwrap();
+        log.lines().find(|line| line.contains("could not be handed")).map(str::to_owned)
+    };
+    let json = line(abandoned(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]).await).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    assert_eq!(json["level"], "warn");
+    assert!(
+        json["message"].as_str().unwrap().starts_with("an answer could not be handed to Lambda: "),
+        "{json}"
+    );
+    let moment = json["timestamp"].as_str().unwrap();
+    assert!(moment.starts_with("20") && moment.len() == "2026-07-28T09:30:00.250Z".len(), "{json}");
+
+    let text = line(abandoned(&[("EDGEMCP_LOG_FORMAT", "text")]).await).unwrap();
+    assert!(text.contains("Z warning an answer could not be handed to Lambda: "), "{text}");
+
+    for (settings, is_there) in [
+        (&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")][..], false),
+        (&[("AWS_LAMBDA_LOG_LEVEL", "ERROR"), ("EDGEMCP_LOG", "info")], true),
+        (&[("EDGEMCP_LOG", "error")], false),
+    ] {
+        assert_eq!(line(abandoned(settings).await).is_some(), is_there, "{settings:?}");
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{self, Poll},
     time::Duration,
 };
@@ -11,8 +14,8 @@ use edgemcp::{
     Service,
     future::BoxFuture,
     platform::{
-        Background, Clock, Exposure, Host, Instances, Log, LogLevel, Platform, Random, RandomError,
-        Timestamp, Vars,
+        Background, Clock, Exposure, Host, Instances, Log, LogFilter, LogFormat, LogLevel, LogLine,
+        LogSettings, Platform, Random, RandomError, Timestamp, Vars,
     },
 };
 use futures_util::future::{Either, select};
@@ -236,9 +239,26 @@ impl Vars for Event {
     }
 }
 
+/// What is logged, and how, unless the vars say otherwise. The console has the time and the level of a text by itself.
+const LOGGED: LogSettings = LogSettings { filter: LogFilter::From(LogLevel::Info), format: LogFormat::Text };
+
+/// Whether this isolate has said by now what is wrong with the log's vars.
+static SAID: AtomicBool = AtomicBool::new(false);
+
 impl Log for Event {
     fn log(&self, level: LogLevel, message: &str) {
-        let message = JsValue::from_str(message);
+        // Asked when there is something to say, since most requests say nothing.
+        let (settings, problems) = LOGGED.or_vars(self);
+        if !problems.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
+            console::warn_1(&problems.join("\n").into());
+        }
+        if !settings.filter.lets_through(level) {
+            return;
+        }
+        let message = match settings.format {
+            LogFormat::Text => JsValue::from_str(message),
+            LogFormat::JsonLines => JsValue::from_str(&LogLine { at: self.now(), level, message }.json()),
+        };
         match level {
             LogLevel::Debug => console::debug_1(&message),
             LogLevel::Info => console::log_1(&message),

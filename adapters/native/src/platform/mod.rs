@@ -2,6 +2,7 @@
 
 mod background;
 mod clock;
+mod dotenv;
 mod fetch;
 mod log;
 mod random;
@@ -21,11 +22,11 @@ pub use self::{
     background::TokioBackground,
     clock::SystemClock,
     fetch::{FETCH_BYTES_MAX, FETCH_TIME_MAX, HttpFetch},
-    log::{LogFilter, LogFilterError, StderrLog},
+    log::StderrLog,
     random::OsRandom,
     seal_key::SealKey,
     stopping::StopSignal,
-    vars::EnvVars,
+    vars::{ENV_FILE_BYTES_MAX, EnvFileError, EnvFiles, EnvVars},
 };
 use crate::store::SqliteStore;
 
@@ -116,13 +117,13 @@ impl NativePlatformBuilder {
         self
     }
 
-    /// Sets the settings; [`EnvVars`] unless said otherwise.
+    /// Sets the settings; [`EnvVars`] unless said otherwise. No file is read unless they are [`EnvFiles`].
     pub fn vars(mut self, vars: Arc<dyn Vars>) -> Self {
         self.vars = Some(vars);
         self
     }
 
-    /// Sets the log; [`StderrLog`] as the variable `EDGEMCP_LOG` filters it unless said otherwise.
+    /// Sets the log; unless said otherwise a [`StderrLog`] as the variables `EDGEMCP_LOG` and `EDGEMCP_LOG_FORMAT` set it.
     pub fn log(mut self, log: Arc<dyn Log>) -> Self {
         self.log = Some(log);
         self
