@@ -39,6 +39,7 @@ mod handle;
 pub mod http;
 mod inbound;
 mod journal;
+mod keyring;
 pub mod limits;
 mod line;
 mod model;
