@@ -24,6 +24,7 @@ mod arguments;
 mod ask;
 pub mod auth;
 mod base64;
+pub mod cache;
 mod call;
 mod changes;
 mod completion;
@@ -51,6 +52,7 @@ mod prompt;
 #[cfg(test)]
 mod properties;
 mod resource;
+pub mod retry;
 mod seal;
 mod server;
 mod service;
