@@ -9,9 +9,12 @@ mod error;
 mod key;
 mod memory;
 mod none;
+#[cfg(feature = "py-key-value")]
+pub mod py_key_value;
 mod survey;
 mod transaction;
 mod watch;
+pub mod wrap;
 
 use std::time::Duration;
 
