@@ -101,7 +101,7 @@ impl PyEntry {
         let value =
             members.get("value").ok_or_else(|| PyEntryError::Format("it has no `value`".to_owned()))?;
         // Stores that have no type for objects hold the value as text with JSON in it.
-        let value = match text(Some(value)) {
+        let value = match text(Some(&**value)) {
             Some(json) => Bytes::from(json),
             None => Bytes::copy_from_slice(value.get().as_bytes()),
         };
@@ -109,8 +109,8 @@ impl PyEntry {
             value: opened(value, keys)?,
             created_at: moment(&members, "created_at")?,
             expires_at: moment(&members, "expires_at")?,
-            key: text(members.get("key")),
-            collection: text(members.get("collection")),
+            key: text(members.get("key").map(|member| &**member)),
+            collection: text(members.get("collection").map(|member| &**member)),
         })
     }
 
@@ -139,7 +139,7 @@ fn object(json: &[u8], what: &str) -> Result<Members, PyEntryError> {
     })
 }
 
-fn text(member: Option<&Box<RawValue>>) -> Option<String> {
+fn text(member: Option<&RawValue>) -> Option<String> {
     serde_json::from_str(member?.get()).ok()
 }
 

@@ -69,7 +69,11 @@ fn what_cannot_be_opened_is_an_error_and_stays() {
 
     let corrupt = |kind: Option<StoreErrorKind>| assert_eq!(kind, Some(StoreErrorKind::Corrupt));
     corrupt(block_on(store.get(&lease, Consistency::Strong)).err().map(|error| error.kind()));
-    corrupt(block_on(store.get_many(&[lease.clone()], Consistency::Strong)).err().map(|error| error.kind()));
+    corrupt(
+        block_on(store.get_many(std::slice::from_ref(&lease), Consistency::Strong))
+            .err()
+            .map(|error| error.kind()),
+    );
     corrupt(block_on(store.list(lease.partition(), None, 10)).err().map(|error| error.kind()));
     corrupt(block_on(store.increment(&lease, 1, None)).err().map(|error| error.kind()));
     let equals = Condition::Equals("theirs".into());
@@ -255,7 +259,8 @@ fn a_missing_or_malformed_key_says_the_way_out_and_nothing_of_the_key() {
                    -base64 32`, the same for all instances";
     assert_eq!(text(None), missing);
     assert_eq!(text(Some(" , ")), missing);
-    let cut = &KEY[..20];
+    let start = |text: &'static str, bytes: usize| text.get(..bytes).unwrap();
+    let cut = start(KEY, 20);
     let short = text(Some(&format!("{KEY},{cut}")));
     assert_eq!(
         short,
@@ -263,14 +268,14 @@ fn a_missing_or_malformed_key_says_the_way_out_and_nothing_of_the_key() {
     );
     let no_base64 = text(Some("hunter2 is a good key!"));
     assert!(no_base64.starts_with("`EDGEMCP_STORE_KEYS` has no base64 at place 1"), "{no_base64}");
-    let many = text(Some(&vec![KEY; 9].join(",")));
+    let many = text(Some(&[KEY; 9].join(",")));
     assert!(many.starts_with("`EDGEMCP_STORE_KEYS` lists 9 keys, more than 8"), "{many}");
     // A list of keys of both alphabets, as it is while one takes the place of the other.
     let fernet = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
     let standard = "+/8CAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let keys = StoreKeys::new(&platform(Some(&format!("{fernet},{standard}")))).unwrap();
     let shown = format!("{keys:?} {:?}", on.encrypted(on.memory.clone(), KEY));
-    for part in [&fernet[..10], &standard[..10], &KEY[..10], "hunter2"] {
+    for part in [start(fernet, 10), start(standard, 10), start(KEY, 10), "hunter2"] {
         assert!(!format!("{shown}{short}{no_base64}{many}").contains(part), "{shown}");
     }
 }

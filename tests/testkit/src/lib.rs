@@ -97,15 +97,15 @@ impl fmt::Debug for Subject {
 pub enum Need {
     /// Nothing that not every store has.
     Nothing,
-    /// [`Capabilities::consistent`].
+    /// [`Capabilities::consistent`](edgemcp::store::Capabilities::consistent).
     Consistent,
-    /// [`Capabilities::atomic`].
+    /// [`Capabilities::atomic`](edgemcp::store::Capabilities::atomic).
     Atomic,
-    /// [`Capabilities::value_bytes_max`], small enough to hold a value one byte longer.
+    /// [`Capabilities::value_bytes_max`](edgemcp::store::Capabilities::value_bytes_max), small enough to hold a value one byte longer.
     ValueLimit,
-    /// [`Capabilities::transactions`].
+    /// [`Capabilities::transactions`](edgemcp::store::Capabilities::transactions).
     Transactions,
-    /// [`Capabilities::watch`].
+    /// [`Capabilities::watch`](edgemcp::store::Capabilities::watch).
     Watch,
     /// A [`Survey`], which the [`Subject`] was given.
     Survey,
