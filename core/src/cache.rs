@@ -2,15 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use ::base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use ring::digest::{SHA256, digest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     finite,
     platform::{Log, LogLevel, Platform},
-    store::{Consistency, Key, KeyError, Store, StoreError},
+    store::{Consistency, Key, KeyError, Partition, Store, StoreError},
 };
 
 /// The largest result that a [`Cache`] keeps, in bytes of JSON, unless it is said otherwise.
@@ -161,8 +159,7 @@ impl Cache {
 
     /// Each in a partition of its own, so that no partition takes the load of the whole cache.
     fn key(&self, key: &str) -> Result<Key, KeyError> {
-        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, key.as_bytes()));
-        Key::new(self.collection.as_str(), hash, "result")
+        Partition::of_text(self.collection.as_str(), key)?.item("result")
     }
 
     fn warn(&self, what: &str) {

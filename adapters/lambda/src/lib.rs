@@ -142,6 +142,9 @@ pub fn is_lambda() -> bool {
 /// The server is built once, before the first event, and kept for all that follow. A server that cannot be built, and
 /// a setting that cannot be meant, end the process with status 1, which Lambda reports as a failed start; every problem
 /// stands in the log.
+///
+/// What the server's lifespans have started is cleaned up in Lambda's shutdown phase, for which the function registers an
+/// internal extension where a lifespan has an [`on_stop`](edgemcp::Lifespan::on_stop). Lambda then gives it 500 ms.
 pub fn run(server: impl FnOnce() -> Server) -> ExitCode {
     match serve(server) {
         Ok(()) => ExitCode::SUCCESS,
@@ -168,6 +171,7 @@ fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
     }
     let log = platform.clone();
     let function = Function::new(service, platform);
+    let ending = function.clone();
     // One thread: an instance has one event at a time, and a fraction of a processor where it has little memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -180,6 +184,11 @@ fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
         let function = function.clone();
         async move { function.answer(event).await }
     });
+    if ending.cleans_up() {
+        runtime.block_on(lambda_runtime::spawn_graceful_shutdown_handler(move || async move {
+            ending.stop().await;
+        }));
+    }
     loop {
         let before = events.load(Ordering::Relaxed);
         let Err(error) = runtime.block_on(lambda_runtime::run_concurrent(handler.clone())) else {

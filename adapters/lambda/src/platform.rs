@@ -8,7 +8,7 @@ use std::{
 
 use edgemcp::{
     future::BoxFuture,
-    platform::{Clock, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+    platform::{Clock, Host, Instances, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
 };
 use serde::Serialize;
 
@@ -17,6 +17,12 @@ use crate::{
     fetch::{Https, HttpsFetch},
     invoke::{Itself, SelfInvocation},
     settings::{self, TASKS},
+};
+
+const HOST: Host = Host {
+    name: "AWS Lambda",
+    instances: Instances::Many,
+    stores: "set `EDGEMCP_TABLE` to a DynamoDB table, which the deployment makes",
 };
 
 /// What is wrong with the environment: every problem, one per line.
@@ -68,7 +74,8 @@ pub fn platform() -> Result<Platform, ConfigError> {
     let mut platform = Platform::builder(clock.clone(), Arc::new(SystemRandom))
         .fetch(Arc::new(HttpsFetch::new(https.clone())))
         .vars(Arc::new(vars))
-        .log(Arc::new(JsonLog { least }));
+        .log(Arc::new(JsonLog { least }))
+        .host(HOST);
     if let Some(hold_max) = hold_max {
         platform = platform.hold_max(hold_max);
     }

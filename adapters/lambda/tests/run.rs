@@ -16,6 +16,10 @@ use std::{
 };
 
 use common::recorded;
+use edgemcp::{
+    platform::{LogLevel, Platform},
+    prelude::*,
+};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -30,6 +34,11 @@ fn function() {
     let mut server = common::server().route(Method::GET, "/panics", |_, _| async { panic!("a bug") });
     if std::env::args().any(|arg| arg == "twice") {
         server = server.tool(common::add::tool());
+    }
+    if std::env::args().any(|arg| arg == "cleans") {
+        let start = |platform: Platform| async move { Ok::<_, String>(platform) };
+        let stop = |platform: State<Platform>| async move { platform.log(LogLevel::Info, "cleaned up") };
+        server = server.with_lifespan(Lifespan::new(start).on_stop(stop));
     }
     let code = edgemcp_lambda::run(move || server);
     std::process::exit(i32::from(code != ExitCode::SUCCESS));
@@ -152,6 +161,56 @@ fn panicking() -> Value {
     event["rawPath"] = json!("/panics");
     event["requestContext"]["http"]["method"] = json!("GET");
     event
+}
+
+#[tokio::test]
+async fn what_a_function_has_started_is_cleaned_up_when_lambda_ends_it() {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let mut events = 0;
+    let address = wire::serve(move |asked: &Asked| {
+        let _ = send.send(asked.what.clone());
+        match asked.what.as_str() {
+            "POST /2020-01-01/extension/register" => Told::Answer(
+                200,
+                "lambda-extension-identifier: 1\r\n".to_owned(),
+                json!({"functionName": "adder", "functionVersion": "$LATEST", "handler": "bootstrap"}).to_string(),
+            ),
+            "GET /2018-06-01/runtime/invocation/next" if events == 0 => {
+                events += 1;
+                let head = "lambda-runtime-aws-request-id: 1\r\nlambda-runtime-deadline-ms: 32503680000000\r\n\
+                            lambda-runtime-invoked-function-arn: arn\r\n";
+                Told::Answer(200, head.to_owned(), recorded("function-url").to_string())
+            }
+            what if what.ends_with("/response") => Told::Answer(202, String::new(), String::new()),
+            _ => Told::Silence,
+        }
+    })
+    .await;
+    let process = start(&address).arg("cleans").spawn().unwrap();
+    let mut asked = Vec::new();
+    // The second time it asks for an event it has answered the first.
+    while asked.iter().filter(|what: &&String| what.ends_with("/invocation/next")).count() < 2 {
+        asked.push(receive.recv().await.unwrap());
+    }
+    assert_eq!(asked[0], "POST /2020-01-01/extension/register", "{asked:?}");
+    let id = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().await.unwrap().success());
+    let output = process.wait_with_output().await.unwrap();
+    let log = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.contains(r#""message":"cleaned up""#), "{log}");
+}
+
+#[tokio::test]
+async fn a_function_that_has_nothing_to_clean_up_registers_no_extension() {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let address = wire::serve(move |asked: &Asked| {
+        let _ = send.send(asked.what.clone());
+        Told::Silence
+    })
+    .await;
+    let _process = start(&address).spawn().unwrap();
+    assert_eq!(receive.recv().await.unwrap(), "GET /2018-06-01/runtime/invocation/next");
 }
 
 #[tokio::test]

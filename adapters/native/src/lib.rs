@@ -67,7 +67,8 @@ pub use self::{
     nest::{Answer, BODY_TIME_MAX, McpService},
     platform::{
         EnvVars, FETCH_BYTES_MAX, FETCH_TIME_MAX, HOLD_MAX, HttpFetch, LogFilter, LogFilterError,
-        NativePlatform, NativePlatformBuilder, OsRandom, SealKey, StderrLog, SystemClock, TokioBackground,
+        NativePlatform, NativePlatformBuilder, OsRandom, SealKey, StderrLog, StopSignal, SystemClock,
+        TokioBackground,
     },
     run::run,
     stdio::{STDIO_REQUESTS_MAX, STDIO_STOP_TIME_MAX, serve_stdio},

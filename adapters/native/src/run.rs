@@ -21,7 +21,7 @@ use crate::{
     http::{STOP_TIME_MAX, listen, serve_http},
     nest::McpService,
     options::{Command, Options, StorePlace, Transport, help},
-    platform::{EnvVars, NativePlatform, SealKey, StderrLog, SystemClock, TokioBackground},
+    platform::{EnvVars, NativePlatform, SealKey, StderrLog, StopSignal, SystemClock, TokioBackground},
     signals::Signals,
     stdio::serve_stdio,
     store::SqliteStore,
@@ -84,13 +84,14 @@ pub fn run(server: impl FnOnce() -> Server) -> ExitCode {
 
 async fn serve(service: Arc<Service>, options: Options) -> Result<ExitCode, String> {
     let signals = Signals::new().map_err(|error| format!("signals cannot be received: {error}"))?;
-    let background = TokioBackground::new();
+    let (background, stopping) = (TokioBackground::new(), StopSignal::new());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let platform = NativePlatform::builder(service.name())
         .clock(clock.clone())
         .store(store(&options.store, service.name(), &clock))
         .log(Arc::new(StderrLog::from_vars(&EnvVars, clock)))
-        .background(Arc::new(background.clone()));
+        .background(Arc::new(background.clone()))
+        .stopping(Arc::new(stopping.clone()));
     // Asked of a platform that makes no key, since it may be that nothing is ever sealed.
     let problems = service.problems(&platform.clone().seal_key(SealKey::Memory).build());
     if !problems.is_empty() {
@@ -109,10 +110,10 @@ async fn serve(service: Arc<Service>, options: Options) -> Result<ExitCode, Stri
                 );
                 platform.log(LogLevel::Warning, &message);
             }
-            Ok(over_http(service, platform, (listener, address), signals, &background).await)
+            Ok(over_http(service, platform, (listener, address), (signals, stopping), &background).await)
         }
         // Whoever started this process is its one client, and sends no `Host`.
-        Transport::Stdio => over_stdio(service, platform.build(), signals, &background).await,
+        Transport::Stdio => over_stdio(service, platform.build(), (signals, stopping), &background).await,
     }
 }
 
@@ -120,19 +121,20 @@ async fn over_http(
     service: Arc<Service>,
     platform: Platform,
     (listener, address): (TcpListener, SocketAddr),
-    signals: Signals,
+    signals: (Signals, StopSignal),
     background: &TokioBackground,
 ) -> ExitCode {
+    start(&service, &platform).await;
     say(&format!("{} {} is at http://{address}{}", service.name(), service.version(), service.path()));
     let (stop, stopped) = oneshot::channel();
-    let mcp = McpService::new(service, platform.clone());
+    let mcp = McpService::new(service.clone(), platform.clone());
     let serving = async {
         let cut = serve_http(listener, mcp, hung_up(stopped)).await;
         if cut > 0 {
             let message = format!("{cut} connections were cut {STOP_TIME_MAX:?} after the signal");
             platform.log(LogLevel::Warning, &message);
         }
-        finish(background, &platform).await;
+        finish(&service, background, &platform).await;
     };
     match until_stopped(serving, stop, signals).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -143,15 +145,16 @@ async fn over_http(
 async fn over_stdio(
     service: Arc<Service>,
     platform: Platform,
-    signals: Signals,
+    signals: (Signals, StopSignal),
     background: &TokioBackground,
 ) -> Result<ExitCode, String> {
+    start(&service, &platform).await;
     say(&format!("{} {} is at its standard input and output", service.name(), service.version()));
     let (stop, stopped) = oneshot::channel();
     let serving = async {
         let (input, output) = (BufReader::new(tokio::io::stdin()), tokio::io::stdout());
-        let served = serve_stdio(service, platform.clone(), input, output, hung_up(stopped)).await;
-        finish(background, &platform).await;
+        let served = serve_stdio(service.clone(), platform.clone(), input, output, hung_up(stopped)).await;
+        finish(&service, background, &platform).await;
         served
     };
     match until_stopped(serving, stop, signals).await {
@@ -168,12 +171,15 @@ async fn over_stdio(
 async fn until_stopped<T>(
     serving: impl Future<Output = T>,
     stop: oneshot::Sender<()>,
-    mut signals: Signals,
+    (mut signals, stopping): (Signals, StopSignal),
 ) -> Result<T, u8> {
     let mut serving = pin!(serving);
     tokio::select! {
         done = &mut serving => return Ok(done),
-        _ = signals.next() => drop(stop),
+        _ = signals.next() => {
+            stopping.stop();
+            drop(stop);
+        }
     }
     tokio::select! {
         done = serving => Ok(done),
@@ -186,11 +192,23 @@ async fn hung_up(stopped: oneshot::Receiver<()>) {
     let _ = stopped.await;
 }
 
-/// Waits for background work.
-async fn finish(background: &TokioBackground, platform: &Platform) {
+/// Starts the server's lifespans before its first client comes. One that fails is started by the first request that
+/// needs it, so what is wrong can be put right meanwhile.
+async fn start(service: &Service, platform: &Platform) {
+    if let Err(why) = service.start(platform).await {
+        platform.log(LogLevel::Error, &why);
+    }
+}
+
+/// Waits for background work, and ends what the lifespans have started.
+async fn finish(service: &Service, background: &TokioBackground, platform: &Platform) {
     if !background.finished(STOP_TIME_MAX).await {
         let message =
             format!("{} pieces of background work were cut after {STOP_TIME_MAX:?}", background.len());
+        platform.log(LogLevel::Warning, &message);
+    }
+    if tokio::time::timeout(STOP_TIME_MAX, service.stop(platform)).await.is_err() {
+        let message = format!("the server's lifespans were not cleaned up within {STOP_TIME_MAX:?}");
         platform.log(LogLevel::Warning, &message);
     }
 }

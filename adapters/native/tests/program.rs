@@ -39,6 +39,19 @@ fn hello(home: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// `spanned`, likewise.
+fn spanned(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanned"));
+    command.env_remove("EDGEMCP_LOG").env("HOME", home).env("XDG_DATA_HOME", home.join("data"));
+    command.env("EDGEMCP_STORE", "memory").current_dir(home).args(args);
+    command
+}
+
+/// What a line of the log says, without its time.
+fn event(line: &str) -> &str {
+    line.split_once(' ').map_or(line, |(_, event)| event)
+}
+
 fn home() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -131,6 +144,22 @@ fn get(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+}
+
+/// Posts a message to the endpoint.
+fn post(address: SocketAddr, body: &str, headers: &[&str]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    for header in headers {
+        head.push_str(&format!("{header}\r\n"));
+    }
+    write!(stream, "{head}\r\n{body}").unwrap();
     stream
 }
 
@@ -318,6 +347,75 @@ fn a_signal_lets_an_open_answer_end_and_the_exit_code_is_0() {
         assert!(rest(open).contains("the word\n"));
         assert_eq!(running.ended().0, Some(0), "{name}");
     }
+}
+
+#[test]
+fn what_a_server_starts_is_started_before_it_is_ready_and_cleaned_up_after_its_last_answer() {
+    let home = home();
+    let running = Running::start(spanned(home.path(), &["--port", "0"]));
+    assert_eq!(event(&running.says()), "info started");
+    running.ready();
+    running.signal("TERM");
+    let (code, _, said) = running.ended();
+    assert_eq!(
+        (code, said.iter().map(|line| event(line)).collect::<Vec<_>>()),
+        (Some(0), vec!["info stopped"])
+    );
+
+    // A client that closes its end is the end of a program on stdio.
+    let mut running = Running::start(spanned(home.path(), &["--transport", "stdio"]));
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}"#;
+    writeln!(running.child.stdin.as_mut().unwrap(), "{call}").unwrap();
+    let (code, out, said) = running.ended();
+    assert!(code == Some(0) && out.contains("it is there"), "{out}");
+    let said: Vec<_> = said.iter().map(|line| event(line)).collect();
+    assert_eq!((said[0], &said[2..]), ("info started", &["info asked", "info stopped"][..]), "{said:?}");
+}
+
+#[test]
+fn a_start_that_fails_is_told_and_the_first_request_starts_anew() {
+    let home = home();
+    let mut command = spanned(home.path(), &["--port", "0"]);
+    command.env("FAIL_ONCE", "1");
+    let running = Running::start(command);
+    let failed = running.says();
+    assert!(failed.contains(" error the lifespan of `") && failed.contains("no database yet"), "{failed}");
+    let address = running.ready();
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}"#;
+    assert!(rest(post(address, call, &[])).contains("it is there"));
+    running.signal("TERM");
+    let (_, _, said) = running.ended();
+    let said: Vec<_> = said.iter().map(|line| event(line)).collect();
+    assert_eq!(said, ["info started", "info asked", "info stopped"]);
+}
+
+#[test]
+fn a_client_that_only_listens_does_not_hold_up_the_end() {
+    let home = home();
+    let running = Running::start(spanned(home.path(), &["--port", "0"]));
+    running.says();
+    let address = running.ready();
+    let listen = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+        "params": {
+            "notifications": {"toolsListChanged": true},
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    });
+    let headers = ["MCP-Protocol-Version: 2026-07-28", "Mcp-Method: subscriptions/listen"];
+    let mut stream = post(address, &listen.to_string(), &headers);
+    until(&mut stream, "acknowledged");
+    running.signal("TERM");
+    // Cut, it would have no end of its own, and a line of the log would say so.
+    assert!(rest(stream).contains(r#""result":{"#));
+    let (code, _, said) = running.ended();
+    assert_eq!(
+        (code, said.iter().map(|line| event(line)).collect::<Vec<_>>()),
+        (Some(0), vec!["info stopped"])
+    );
 }
 
 #[test]

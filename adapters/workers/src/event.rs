@@ -10,7 +10,10 @@ use std::{
 use edgemcp::{
     Service,
     future::BoxFuture,
-    platform::{Background, Clock, Exposure, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+    platform::{
+        Background, Clock, Exposure, Host, Instances, Log, LogLevel, Platform, Random, RandomError,
+        Timestamp, Vars,
+    },
 };
 use futures_util::future::{Either, select};
 use http::StatusCode;
@@ -37,6 +40,12 @@ pub const STORE_BINDING: &str = "EDGEMCP_STORE";
 /// How long an answer's stream may be held open while there is nothing to send. Workers themselves end one only with
 /// its client's connection; a quarter of an hour is long for a person to think, and what was asked can be asked again.
 pub const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
+
+const HOST: Host = Host {
+    name: "Cloudflare Workers",
+    instances: Instances::Many,
+    stores: "export `edgemcp_workers::durable_object!()` and bind it as `EDGEMCP_OBJECTS` in wrangler.toml",
+};
 
 /// The longest `setTimeout` takes; past it, it would fire at once.
 const TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -84,7 +93,13 @@ pub(crate) async fn answer(
     let mut gone = ClientGone::from(request);
     let answering = async {
         match request::from_js(request, service.body_bytes_max()).await {
-            Ok(request) => service.handle(&platform(env, context), request).await,
+            Ok(request) => {
+                let platform = platform(env, context);
+                match service.refusal(&platform) {
+                    Some(refusal) => refusal,
+                    None => service.handle(&platform, request).await,
+                }
+            }
             Err(Unreadable::TooLarge) => service.body_too_large(),
             Err(Unreadable::Malformed(what)) => response::text(StatusCode::BAD_REQUEST, what),
         }
@@ -148,7 +163,8 @@ pub fn platform(env: &Env, context: &Context) -> Platform {
         .vars(event.clone())
         .log(event.clone())
         .exposure(Exposure::Public)
-        .hold_max(HOLD_MAX);
+        .hold_max(HOLD_MAX)
+        .host(HOST);
     let kv = KvStore::new(env, STORE_BINDING, event.clone());
     builder = object::equip(builder, env, &event, kv.is_some());
     if let Some(kv) = kv {

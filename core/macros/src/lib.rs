@@ -23,9 +23,10 @@ use proc_macro::TokenStream;
 
 /// Makes a tool of a function: `add` stays callable, and `add::tool()` is the `Tool` to register.
 ///
-/// The function is `fn` or `async fn`, free (no `self`) and not generic. It has two kinds of parameters, in any order:
+/// The function is `fn` or `async fn`, free (no `self`) and not generic. It has three kinds of parameters, in any order:
 ///
 /// - the context, at most once: `&Context` or `Context`, known by that name;
+/// - what the server has started, `State<T>`, known by that name, too (`Server::lifespan`);
 /// - arguments, which is every other parameter: owned types that are `Deserialize` and `JsonSchema`. `Option<T>` may be
 ///   left out by the caller. A doc comment on an argument becomes its description in the schema.
 ///

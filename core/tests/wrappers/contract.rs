@@ -64,7 +64,7 @@ fn keeps_the_contract(name: &str, wraps: &[Wrap], without: &[Need]) {
 fn keeps(name: &str, on: &Stage, store: Arc<dyn Store>, without: &[Need]) {
     let subject = Subject::new(store, on.clock.clone(), "wrapped").named(format!("memory, {name}"));
     let report = block_on(run_all(&subject));
-    println!("{}", report.to_string().lines().last().unwrap_or_default());
+    print!("{report}");
     // An operator looks over the store itself.
     report.verdict_without(&[without, &[Need::Survey]].concat()).unwrap();
 }

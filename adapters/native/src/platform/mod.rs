@@ -6,12 +6,13 @@ mod fetch;
 mod log;
 mod random;
 mod seal_key;
+mod stopping;
 mod vars;
 
 use std::{sync::Arc, time::Duration};
 
 use edgemcp::{
-    platform::{Background, Clock, Exposure, Fetch, Log, Platform, Random, Vars},
+    platform::{Background, Clock, Exposure, Fetch, Host, Instances, Log, Platform, Random, Stopping, Vars},
     store::Store,
 };
 
@@ -23,6 +24,7 @@ pub use self::{
     log::{LogFilter, LogFilterError, StderrLog},
     random::OsRandom,
     seal_key::SealKey,
+    stopping::StopSignal,
     vars::EnvVars,
 };
 use crate::store::SqliteStore;
@@ -30,6 +32,12 @@ use crate::store::SqliteStore;
 /// How long an answer's stream is held open while there is nothing to send. It is long for a person to think, and what
 /// was asked can be asked again.
 pub const HOLD_MAX: Duration = Duration::from_secs(60 * 60);
+
+const HOST: Host = Host {
+    name: "this machine",
+    instances: Instances::One,
+    stores: "leave out `--store` for an SQLite file, or name a `redis://` server",
+};
 
 /// This machine as an edgemcp [`Platform`].
 ///
@@ -58,6 +66,7 @@ impl NativePlatform {
             vars: None,
             log: None,
             background: None,
+            stopping: None,
             seal_key: None,
             exposure: Exposure::Public,
         }
@@ -76,6 +85,7 @@ pub struct NativePlatformBuilder {
     vars: Option<Arc<dyn Vars>>,
     log: Option<Arc<dyn Log>>,
     background: Option<Arc<dyn Background>>,
+    stopping: Option<Arc<dyn Stopping>>,
     seal_key: Option<SealKey>,
     exposure: Exposure,
 }
@@ -125,6 +135,13 @@ impl NativePlatformBuilder {
         self
     }
 
+    /// Sets who knows that the process is told to end, such as a [`StopSignal`]; nobody unless said otherwise. Streams on
+    /// which clients only wait are ended then.
+    pub fn stopping(mut self, stopping: Arc<dyn Stopping>) -> Self {
+        self.stopping = Some(stopping);
+        self
+    }
+
     /// Sets where the key is kept that seals sessions and states where none is set ([`SEAL_KEYS`](edgemcp::SEAL_KEYS)).
     /// Unless said otherwise it is in the file `seal.key` beside the default store, and in memory where the store is
     /// another one.
@@ -154,15 +171,18 @@ impl NativePlatformBuilder {
         let vars = WithSealKey::new(vars, random.clone(), log.clone(), seal_key);
         let store =
             self.store.unwrap_or_else(|| Arc::new(SqliteStore::open_default(&self.name, clock.clone())));
-        Platform::builder(clock, random)
+        let mut platform = Platform::builder(clock, random)
             .fetch(self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new())))
             .store(store)
             .vars(Arc::new(vars))
             .hold_max(HOLD_MAX)
             .log(log)
             .exposure(self.exposure)
-            .build()
-            .with_background(self.background.unwrap_or_else(|| Arc::new(TokioBackground::new())))
+            .host(HOST);
+        if let Some(stopping) = self.stopping {
+            platform = platform.stopping(stopping);
+        }
+        platform.build().with_background(self.background.unwrap_or_else(|| Arc::new(TokioBackground::new())))
     }
 }
 
