@@ -344,6 +344,11 @@ impl Platform {
         &*self.shared.random
     }
 
+    /// Cryptographically secure randomness, to keep.
+    pub fn random_source(&self) -> &Arc<dyn Random> {
+        &self.shared.random
+    }
+
     /// The HTTP client.
     pub fn fetch(&self) -> &dyn Fetch {
         &*self.shared.fetch
@@ -369,6 +374,11 @@ impl Platform {
     /// Writes one line to the server's own log.
     pub fn log(&self, level: LogLevel, message: &str) {
         self.shared.log.log(level, message);
+    }
+
+    /// The server's own log, to keep.
+    pub fn log_sink(&self) -> &Arc<dyn Log> {
+        &self.shared.log
     }
 
     /// Runs work after the answer, where the platform can.

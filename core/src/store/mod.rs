@@ -10,9 +10,12 @@ mod key;
 mod memory;
 mod need;
 mod none;
+#[cfg(feature = "py-key-value")]
+pub mod py_key_value;
 mod survey;
 mod transaction;
 mod watch;
+pub mod wrap;
 
 use std::time::Duration;
 
