@@ -2,7 +2,7 @@
 
 mod notebook;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use edgemcp::{
     Health,
@@ -30,12 +30,12 @@ struct Settings {
 /// and made ready here and never per call. A pool of connections or a client would stand beside them.
 struct App {
     settings: Settings,
-    keys: StoreKeys,
+    keys: Arc<StoreKeys>,
 }
 
 impl App {
     async fn start(platform: Platform) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self { settings: Settings::from_platform(&platform)?, keys: StoreKeys::new(&platform)? })
+        Ok(Self { settings: Settings::from_platform(&platform)?, keys: Arc::new(StoreKeys::new(&platform)?) })
     }
 }
 
@@ -73,7 +73,9 @@ async fn read_note(
     let title = match title {
         Some(title) => title,
         // Kept for this client between its requests, on whichever instance they meet.
-        None => session.get("last").await?.ok_or_else(|| ToolError::new("there is no last note: say which"))?,
+        None => {
+            session.get("last").await?.ok_or_else(|| ToolError::new("there is no last note: say which"))?
+        }
     };
     let note = Notebook::of(cx, &app)?.read(&title).await?;
     let note = note.ok_or_else(|| ToolError::new(format!("there is no note {title:?}")))?;

@@ -1,6 +1,6 @@
 //! How values are sealed for a store: the trait, and the cipher of the house, which binds each to its key.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     keyring::{Binding, KeyRing, KeysError, SEALED_BYTES_MORE},
@@ -34,6 +34,27 @@ pub trait Cipher: Send + Sync {
 
     /// The largest value that is sealed in `sealed_bytes_max` bytes at the most.
     fn value_bytes_max(&self, sealed_bytes_max: usize) -> usize;
+}
+
+/// One cipher for many stores, such as the one that a lifespan has made ready for those of every request.
+impl<C: Cipher + ?Sized> Cipher for Arc<C> {
+    fn seal(
+        &self,
+        key: &Key,
+        value: &[u8],
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, RandomError> {
+        (**self).seal(key, value, now, random)
+    }
+
+    fn open(&self, key: &Key, sealed: &[u8]) -> Option<Unsealed> {
+        (**self).open(key, sealed)
+    }
+
+    fn value_bytes_max(&self, sealed_bytes_max: usize) -> usize {
+        (**self).value_bytes_max(sealed_bytes_max)
+    }
 }
 
 /// What a [`Cipher`] has opened.
