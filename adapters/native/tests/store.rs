@@ -17,7 +17,10 @@ use bytes::Bytes;
 use edgemcp::{
     future::{BoxFuture, BoxStream},
     platform::{Clock, Timestamp},
-    store::{Condition, Consistency, Key, MemoryStore, Partition, Store, StoreErrorKind},
+    store::{
+        Condition, Consistency, Key, MemoryStore, Partition, Put, Store, StoreErrorKind, Survey, SurveyPage,
+        Write,
+    },
 };
 use edgemcp_native::{STORE_VALUE_BYTES_MAX, SqliteStore};
 use edgemcp_testkit::{ManualClock, Subject, run_all};
@@ -41,8 +44,8 @@ fn key() -> Key {
     Key::new("notes", "of", "mine").unwrap()
 }
 
-async fn keeps_the_contract(store: Arc<dyn Store>, clock: ManualClock, namespace: &str) {
-    let report = run_all(&Subject::new(store, clock, namespace)).await;
+async fn keeps_the_contract(store: Arc<impl Survey + 'static>, clock: ManualClock, namespace: &str) {
+    let report = run_all(&Subject::new(store.clone(), clock, namespace).surveyed_by(store)).await;
     print!("{report}");
     report.verdict().unwrap();
     assert!(report.passed() > 20, "the contract ran");
@@ -122,9 +125,31 @@ impl Store for Alternating {
     ) -> Answer<'a, edgemcp::store::Page> {
         self.next().list(partition, after, limit)
     }
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [Key],
+        how: Consistency,
+    ) -> Answer<'a, Vec<Option<edgemcp::store::Entry>>> {
+        self.next().get_many(keys, how)
+    }
+    fn put_many<'a>(&'a self, puts: &'a [Put]) -> Answer<'a, ()> {
+        self.next().put_many(puts)
+    }
+    fn transact<'a>(&'a self, partition: &'a Partition, writes: &'a [Write]) -> Answer<'a, bool> {
+        self.next().transact(partition, writes)
+    }
     // Of what is written while it watches, the other handle writes every second change.
     fn watch<'a>(&'a self, partition: &'a Partition) -> Answer<'a, BoxStream<'static, String>> {
         self.0[0].watch(partition)
+    }
+}
+
+impl Survey for Alternating {
+    fn survey<'a>(&'a self, after: Option<&'a str>) -> Answer<'a, SurveyPage> {
+        self.next().survey(after)
+    }
+    fn purge_expired(&self) -> Answer<'_, u64> {
+        self.next().purge_expired()
     }
 }
 
@@ -232,7 +257,7 @@ async fn a_file_that_is_no_database_is_left_as_it_is() {
     let letter = "Dear Sir or Madam, ".repeat(100);
     std::fs::write(&path, &letter).unwrap();
     let error = on_disk(&path, &clock).put(&key(), "x".into(), None).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), letter);
 }
 
@@ -298,6 +323,56 @@ async fn writes_delete_what_has_expired_a_bounded_number_at_a_time() {
     assert_eq!(rows(&path), 10, "one write deletes 32");
     store.delete(&partition.item("nothing").unwrap()).await.unwrap();
     assert_eq!(rows(&path), 2);
+}
+
+#[tokio::test]
+async fn a_purge_deletes_all_that_has_expired_however_much_it_is() {
+    let (folder, clock) = (folder(), clock());
+    let path = folder.path().join("store.sqlite3");
+    let store = on_disk(&path, &clock);
+    let partition = Partition::new("notes", "of").unwrap();
+    let put = |n: usize| {
+        let ttl = (n > 0).then_some(Duration::from_secs(1));
+        Put::new(partition.item(format!("n{n}")).unwrap(), "x", ttl)
+    };
+    store.put_many(&(0..=2100).map(put).collect::<Vec<_>>()).await.unwrap();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(store.purge_expired().await.unwrap(), 2100);
+    assert_eq!((rows(&path), store.purge_expired().await.unwrap()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_row_that_no_store_has_written_is_named_to_the_operator() {
+    let (folder, clock) = (folder(), clock());
+    let path = folder.path().join("store.sqlite3");
+    let store = on_disk(&path, &clock);
+    store.put(&key(), "x".into(), None).await.unwrap();
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("INSERT INTO entries (partition, item, value) VALUES ('notes', 'a b', x'00')", ()).unwrap();
+    let error = store.survey(None).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    assert!(error.to_string().ends_with("the row \"notes/a b\" is none of a store's"), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_is_no_file_and_the_error_says_what_would_be_one() {
+    let (folder, clock) = (folder(), clock());
+    let error = on_disk(folder.path(), &clock).get(&key(), Consistency::Strong).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("it is a folder (end the path with `/`"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_somebody_deletes_or_replaces_is_not_written_to_any_more() {
+    let (folder, clock) = (folder(), clock());
+    let path = folder.path().join("made/store.sqlite3");
+    let store = on_disk(&path, &clock);
+    store.put(&key(), "before".into(), None).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(value(&store, &key()).await, None, "it begins anew");
+    store.put(&key(), "after".into(), None).await.unwrap();
+    assert_eq!(value(&on_disk(&path, &clock), &key()).await.unwrap(), "after", "others see what it writes");
 }
 
 #[tokio::test]
