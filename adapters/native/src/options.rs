@@ -1,6 +1,11 @@
 //! Reads the command line, and the environment variables behind it.
 
-use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt,
+    net::IpAddr,
+    path::PathBuf,
+};
 
 use lexopt::{Arg, Parser};
 
@@ -49,6 +54,8 @@ pub(crate) enum StorePlace {
     Memory,
     /// In this file.
     File(PathBuf),
+    /// In this folder, each entry in a file of its own.
+    Folder(PathBuf),
 }
 
 /// A command line, or a variable, that cannot be followed.
@@ -177,11 +184,18 @@ fn port(given: &Setting) -> Result<u16, OptionsError> {
 
 fn store(given: Setting) -> Result<StorePlace, OptionsError> {
     match given.value.to_str() {
-        Some("") => Err(given.wrong("a store is a file's path, or `memory`")),
+        Some("") => Err(given.wrong("a store is a file's path, a folder's with `/` at its end, or `memory`")),
         // As SQLite's own tools call it, too.
         Some("memory" | ":memory:") => Ok(StorePlace::Memory),
+        _ if is_folder(&given.value) => Ok(StorePlace::Folder(given.value.into())),
         _ => Ok(StorePlace::File(given.value.into())),
     }
+}
+
+/// Whether the path ends as only a folder's does. What is on the disk does not decide it, so that a path means the same
+/// before its first use and after.
+fn is_folder(path: &OsStr) -> bool {
+    path.as_encoded_bytes().last().is_some_and(|&last| std::path::is_separator(char::from(last)))
 }
 
 /// The answer to `--help`.
@@ -201,8 +215,10 @@ Options:
                           [default: {HOST}] [variable: EDGEMCP_HOST]
   -p, --port PORT         The port to listen on; 0 for any free one
                           [default: {PORT}] [variable: EDGEMCP_PORT]
-  --store PATH|memory     The SQLite file to keep the store in, or `memory` for
-                          a store that ends with the process
+  --store PATH|memory     The SQLite file to keep the store in; or, where PATH
+                          ends with `/`, the folder to keep each entry in as a
+                          JSON file; or `memory` for a store that ends with
+                          the process
                           [default: store.sqlite3 under the server's name in
                           this user's data folder] [variable: EDGEMCP_STORE]
   -h, --help              Print this help
@@ -348,8 +364,18 @@ mod tests {
         );
         assert_eq!(
             parse(&["--store="]).unwrap_err(),
-            "--store is \"\": a store is a file's path, or `memory`"
+            "--store is \"\": a store is a file's path, a folder's with `/` at its end, or `memory`"
         );
+    }
+
+    #[test]
+    fn a_path_that_ends_as_a_folders_is_a_folder() {
+        for given in ["notes/", "./", "/", "memory/", "a b/"] {
+            assert_eq!(serve(&["--store", given], &[]).store, StorePlace::Folder(given.into()));
+        }
+        for given in ["notes", "notes/store", "memory.", ".."] {
+            assert_eq!(serve(&["--store", given], &[]).store, StorePlace::File(given.into()));
+        }
     }
 
     #[cfg(unix)]

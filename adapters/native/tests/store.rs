@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "store/alternating.rs"]
+mod alternating;
 #[path = "store/watch.rs"]
 mod watch;
 
@@ -15,15 +17,14 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use edgemcp::{
-    future::{BoxFuture, BoxStream},
+    future::BoxFuture,
     platform::{Clock, Timestamp},
-    store::{
-        Condition, Consistency, Key, MemoryStore, Partition, Put, Store, StoreErrorKind, Survey, SurveyPage,
-        Write,
-    },
+    store::{Consistency, Key, MemoryStore, Partition, Put, Store, StoreErrorKind, Survey},
 };
 use edgemcp_native::{STORE_VALUE_BYTES_MAX, SqliteStore};
 use edgemcp_testkit::{ManualClock, Subject, run_all};
+
+use self::alternating::Alternating;
 
 /// 2027-01-15, a moment with a fraction of a second.
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_123);
@@ -77,82 +78,6 @@ async fn sqlite_on_disk_keeps_the_contract_and_so_it_does_reopened() {
     keeps_the_contract(Arc::new(on_disk(&path, &clock)), clock, "second").await;
 }
 
-/// Two handles on one file, as two processes have, of which each operation takes the other one.
-struct Alternating([SqliteStore; 2], std::sync::atomic::AtomicUsize);
-
-impl Alternating {
-    fn next(&self) -> &SqliteStore {
-        let turn = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        &self.0[turn % 2]
-    }
-}
-
-type Answer<'a, T> = BoxFuture<'a, Result<T, edgemcp::store::StoreError>>;
-
-impl Store for Alternating {
-    fn capabilities(&self) -> edgemcp::store::Capabilities {
-        self.0[0].capabilities()
-    }
-    fn get<'a>(&'a self, key: &'a Key, how: Consistency) -> Answer<'a, Option<edgemcp::store::Entry>> {
-        self.next().get(key, how)
-    }
-    fn put<'a>(&'a self, key: &'a Key, value: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
-        self.next().put(key, value, ttl)
-    }
-    fn delete<'a>(&'a self, key: &'a Key) -> Answer<'a, ()> {
-        self.next().delete(key)
-    }
-    fn take<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<edgemcp::store::Entry>> {
-        self.next().take(key)
-    }
-    fn put_if<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> Answer<'a, bool> {
-        self.next().put_if(key, value, ttl, condition)
-    }
-    fn increment<'a>(&'a self, key: &'a Key, by: i64, ttl: Option<Duration>) -> Answer<'a, i64> {
-        self.next().increment(key, by, ttl)
-    }
-    fn list<'a>(
-        &'a self,
-        partition: &'a Partition,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> Answer<'a, edgemcp::store::Page> {
-        self.next().list(partition, after, limit)
-    }
-    fn get_many<'a>(
-        &'a self,
-        keys: &'a [Key],
-        how: Consistency,
-    ) -> Answer<'a, Vec<Option<edgemcp::store::Entry>>> {
-        self.next().get_many(keys, how)
-    }
-    fn put_many<'a>(&'a self, puts: &'a [Put]) -> Answer<'a, ()> {
-        self.next().put_many(puts)
-    }
-    fn transact<'a>(&'a self, partition: &'a Partition, writes: &'a [Write]) -> Answer<'a, bool> {
-        self.next().transact(partition, writes)
-    }
-    // Of what is written while it watches, the other handle writes every second change.
-    fn watch<'a>(&'a self, partition: &'a Partition) -> Answer<'a, BoxStream<'static, String>> {
-        self.0[0].watch(partition)
-    }
-}
-
-impl Survey for Alternating {
-    fn survey<'a>(&'a self, after: Option<&'a str>) -> Answer<'a, SurveyPage> {
-        self.next().survey(after)
-    }
-    fn purge_expired(&self) -> Answer<'_, u64> {
-        self.next().purge_expired()
-    }
-}
-
 /// A clock that is moved by hand, and whose sleepers do not wait for that.
 struct Restless(ManualClock);
 
@@ -170,7 +95,7 @@ async fn two_handles_on_one_file_keep_the_contract_together() {
     let (folder, clock) = (folder(), clock());
     let path = folder.path().join("store.sqlite3");
     let handle = || SqliteStore::open(&path, Arc::new(Restless(clock.clone())));
-    let both = Alternating([handle(), handle()], Default::default());
+    let both = Alternating::of([handle(), handle()]);
     keeps_the_contract(Arc::new(both), clock, "shared").await;
 }
 

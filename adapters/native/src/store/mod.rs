@@ -1,5 +1,6 @@
 //! What a server on this machine can keep its entries in: an SQLite file, or a folder of files that people can read.
 
+mod files;
 mod path;
 mod private;
 mod sqlite;
@@ -14,6 +15,7 @@ use edgemcp::{
 
 pub(crate) use self::private::make_folder;
 pub use self::{
+    files::FileStore,
     path::{StorePathError, store_path},
     sqlite::{STORE_CHANGES_MAX, STORE_WATCH_EVERY, SqliteStore},
 };

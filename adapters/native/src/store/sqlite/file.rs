@@ -105,10 +105,11 @@ pub(super) fn kind(error: &rusqlite::Error) -> StoreErrorKind {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch) => {
             StoreErrorKind::Corrupt
         }
-        Some(
-            ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied,
-        ) => StoreErrorKind::Denied,
+        Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
+            StoreErrorKind::Denied
+        }
         Some(ErrorCode::TooBig) => StoreErrorKind::TooLarge,
+        // A file system that is read-only can be writable later, so that is no refusal.
         Some(_) => StoreErrorKind::Unavailable,
         // The row has not the columns that this store writes.
         None => StoreErrorKind::Corrupt,
