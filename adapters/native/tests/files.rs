@@ -161,6 +161,22 @@ async fn what_a_person_writes_is_read_and_what_a_person_deletes_is_gone() {
 }
 
 #[tokio::test]
+async fn what_a_person_gave_an_end_is_deleted_after_it() {
+    let on = stage();
+    on.put("todo", "x").await;
+    let with_end = |end: &str| {
+        format!(r#"{{"collection":"notes","id":"ada","item":"brief","value":"1","expires_at":"{end}"}}"#)
+    };
+    fs::write(on.file("notes/ada/brief.json"), with_end("2027-01-15T08:00:00.124Z")).unwrap();
+    assert_eq!(on.store.purge_expired().await.unwrap(), 0);
+    assert_eq!(on.value("brief").await.unwrap(), "1");
+    fs::write(on.file("notes/ada/brief.json"), with_end("2027-01-15T08:00:00Z")).unwrap();
+    assert_eq!(on.value("brief").await, None);
+    assert_eq!(on.store.purge_expired().await.unwrap(), 1);
+    assert_eq!(on.names("notes/ada"), ["todo.json"]);
+}
+
+#[tokio::test]
 async fn nothing_is_made_before_something_is_written() {
     let on = stage();
     on.store.capabilities();
@@ -457,7 +473,7 @@ async fn a_transaction_with_a_value_over_the_limit_changes_nothing() {
 #[tokio::test]
 async fn a_page_of_large_values_ends_early_and_goes_on() {
     let on = stage();
-    let large = Bytes::from(vec![7; STORE_VALUE_BYTES_MAX / 2]);
+    let large = Bytes::from(vec![b'x'; STORE_VALUE_BYTES_MAX / 2]);
     for item in ["a", "b", "c"] {
         on.store.put(&key(item), large.clone(), None).await.unwrap();
     }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use edgemcp::{
     future::BoxFuture,
     platform::{Clock, Timestamp},
-    store::{Consistency, Key, MemoryStore, Partition, Put, Store, StoreErrorKind, Survey},
+    store::{Consistency, Key, MemoryStore, Partition, Put, Store, StoreErrorKind, Survey, Write},
 };
 use edgemcp_native::{STORE_VALUE_BYTES_MAX, SqliteStore};
 use edgemcp_testkit::{ManualClock, Subject, run_all};
@@ -264,6 +264,19 @@ async fn a_purge_deletes_all_that_has_expired_however_much_it_is() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(store.purge_expired().await.unwrap(), 2100);
     assert_eq!((rows(&path), store.purge_expired().await.unwrap()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_transaction_with_a_value_over_the_limit_changes_nothing() {
+    let store = SqliteStore::open_in_memory(Arc::new(clock()));
+    store.put(&key(), "old".into(), None).await.unwrap();
+    let at = Bytes::from(vec![7; STORE_VALUE_BYTES_MAX]);
+    let over = Bytes::from(vec![7; STORE_VALUE_BYTES_MAX + 1]);
+    let writes = |value| [Write::delete("mine"), Write::put("large", value, None)];
+    let error = store.transact(key().partition(), &writes(over)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    assert_eq!(value(&store, &key()).await.unwrap(), "old");
+    assert!(store.transact(key().partition(), &writes(at)).await.unwrap());
 }
 
 #[tokio::test]

@@ -24,6 +24,12 @@ const BESIDES_BYTES_MAX: usize = 4096;
 /// 9999-12-31T23:59:59.999Z, the last moment of RFC 3339.
 const MOMENT_MAX: Timestamp = Timestamp::from_millis(253_402_300_799_999);
 
+/// How many of a file's first bytes say when its entry ends, which stands before the value.
+pub(super) const HEAD_BYTES: usize = 2048;
+
+/// In front of that, in a file that nobody has edited. A line's end cannot stand in JSON's text.
+const END: &str = "\n  \"expires_at\": ";
+
 #[derive(Debug, Deserialize, Serialize)]
 struct Document<'a> {
     #[serde(borrow)]
@@ -89,6 +95,17 @@ pub(super) fn read(key: &Key, written: &[u8]) -> Result<Entry, String> {
     Ok(Entry { value, expires_at })
 }
 
+/// When the entry ends whose file begins with these bytes; `None` where only the whole file tells.
+pub(super) fn end(head: &[u8]) -> Option<Option<Timestamp>> {
+    let text = String::from_utf8_lossy(head);
+    let (_, rest) = text.split_once(END)?;
+    let (end, _) = rest.split_once(",\n")?;
+    serde_json::from_str::<Option<&str>>(end)
+        .ok()?
+        .map(|text| moment(text).ok())
+        .map_or(Some(None), |end| end.map(Some))
+}
+
 fn moment(text: &str) -> Result<Timestamp, String> {
     let since_1970 = humantime::parse_rfc3339(text)
         .ok()
@@ -137,6 +154,23 @@ mod tests {
                 assert_eq!((&*entry.value, entry.expires_at), (value, end));
             }
         }
+    }
+
+    #[test]
+    fn the_first_bytes_of_a_file_say_when_its_entry_ends() {
+        let names = ["\"".repeat(128), "\\".repeat(128), "\"".repeat(128)];
+        let key = Key::new(&names[0], &names[1], &names[2]).unwrap();
+        for expires_at in [None, Some(Timestamp::from_millis(1_800_000_000_123))] {
+            let written = write(&key, &vec![b'"'; HEAD_BYTES], expires_at).unwrap();
+            assert_eq!(end(&written[..HEAD_BYTES]), Some(expires_at));
+        }
+        for other in
+            ["", "{\n  \"expires_at\": nu", "{\n  \"expires_at\": 5,\n", "{\n  \"expires_at\": \"soon\",\n"]
+        {
+            assert_eq!(end(other.as_bytes()), None, "{other}");
+        }
+        let by_hand = r#"{"collection":"notes","id":"Ada","item":"1","expires_at":null,"value":"x"}"#;
+        assert_eq!(end(by_hand.as_bytes()), None);
     }
 
     #[test]

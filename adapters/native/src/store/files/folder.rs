@@ -17,7 +17,7 @@ use edgemcp::{
 
 use super::{
     Failure,
-    document::{self, DOCUMENT_BYTES_MAX},
+    document::{self, DOCUMENT_BYTES_MAX, HEAD_BYTES},
     journal,
     name::name,
 };
@@ -91,6 +91,20 @@ impl Folder {
     /// As [`read`](Self::read), where it has not expired.
     pub(super) fn live(&self, item: &str, now: Timestamp) -> Result<Option<Entry>, Failure> {
         Ok(self.read(item)?.filter(|entry| entry.is_live(now)))
+    }
+
+    /// Whether there is an entry and it has expired, for which most files need not be read to their ends.
+    pub(super) fn has_expired(&self, item: &str, now: Timestamp) -> Result<bool, Failure> {
+        let path = self.file(item);
+        let mut head = Vec::new();
+        match File::open(&path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            read => read.map_err(|error| Failure::Io(path, error))?,
+        };
+        match document::end(&head) {
+            Some(end) => Ok(end.is_some_and(|end| end <= now)),
+            None => Ok(self.read(item)?.is_some_and(|entry| !entry.is_live(now))),
+        }
     }
 
     /// Writes an entry to its draft, whose bytes are not yet on the disk.

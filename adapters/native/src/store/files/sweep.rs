@@ -147,7 +147,7 @@ fn clear(shared: &Shared, folder: &Folder, step: &Step) -> Result<bool, Failure>
 
 /// A file that nobody can read stays, for a person to look at.
 fn has_expired(shared: &Shared, folder: &Folder, item: &str) -> bool {
-    folder.read(item).is_ok_and(|found| found.is_some_and(|entry| !entry.is_live(shared.clock.now())))
+    folder.has_expired(item, shared.clock.now()).unwrap_or(false)
 }
 
 /// Deletes what a process left that ended before its files were in their places, and the folder where it is empty.
