@@ -65,6 +65,18 @@ impl Place {
         None
     }
 
+    /// Whether the file does not end where SQLite ends one, which SQLite itself does not notice: it takes what is missing
+    /// for zeros, and entries for absent. While there is something in the log, a page may just be on its way.
+    fn is_cut_off(&self, connection: &Connection) -> bool {
+        let Self::File(path) = self else { return false };
+        let page = connection.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).unwrap_or(1);
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        // Looked at without opening it: closing it again would end the locks of this process's other connections.
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        bytes(path) % u64::from(page.max(1)) != 0 && bytes(Path::new(&log)) == 0
+    }
+
     /// A connection that is ready for use, and the file that it is to.
     pub(super) fn open(&self, operation: &'static str) -> Result<(Connection, Option<FileId>), StoreError> {
         let failed = |kind, why: &dyn fmt::Display| {
@@ -85,6 +97,9 @@ impl Place {
         };
         let mut connection = connection.map_err(|error| unavailable(&error))?;
         match prepare(&mut connection) {
+            Ok(Ok(())) if self.is_cut_off(&connection) => {
+                Err(failed(StoreErrorKind::Corrupt, &"the file ends in the middle of a page"))
+            }
             Ok(Ok(())) => Ok((connection, file)),
             Ok(Err(foreign)) => Err(failed(StoreErrorKind::Denied, &foreign)),
             Err(error) => Err(failed(kind(&error), &error)),
