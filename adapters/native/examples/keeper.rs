@@ -4,7 +4,8 @@
 //! | it is told | it answers |
 //! | --- | --- |
 //! | `puts FROM TO BYTES` | each number once its entry of so many bytes is written |
-//! | `transacts FROM TO` | each number once it is in all [`TOGETHER`] items, which one transaction changes |
+//! | `rewrites FROM TO BYTES` | the same, and it is one entry, `same`, that is written over and over |
+//! | `transacts FROM TO` | each number once it is in all items that one transaction can change |
 //! | `check FROM TO BYTES` | `sound` where each of these entries is there and whole, `lost N` where not |
 //! | `put_if ITEM VALUE`, `take ITEM` | `won` or `lost` |
 //!
@@ -18,11 +19,10 @@ use std::{
     sync::Arc,
 };
 
-use edgemcp::store::{Condition, Consistency, Key, KeyError, Partition, Store, StoreError, Write};
+use edgemcp::store::{
+    Condition, Consistency, Key, KeyError, Partition, Store, StoreError, TRANSACTION_WRITES_MAX, Write,
+};
 use edgemcp_native::{FileStore, SqliteStore, SystemClock};
-
-/// How many items one transaction changes.
-const TOGETHER: usize = 8;
 
 fn partition() -> Result<Partition, KeyError> {
     Partition::new("faults", "kept")
@@ -41,9 +41,15 @@ fn say(answer: &str) -> io::Result<()> {
     out.flush()
 }
 
-async fn put_all(store: &dyn Store, from: usize, to: usize, bytes: usize) -> Result<(), StoreError> {
+async fn put_all(
+    store: &dyn Store,
+    item: impl Fn(usize) -> String,
+    from: usize,
+    to: usize,
+    bytes: usize,
+) -> Result<(), StoreError> {
     for n in from..to {
-        store.put(&partition()?.item(n.to_string())?, value(n, bytes).into(), None).await?;
+        store.put(&partition()?.item(item(n))?, value(n, bytes).into(), None).await?;
         // Whoever does not listen any more does not want to know.
         let _ = say(&n.to_string());
     }
@@ -52,8 +58,9 @@ async fn put_all(store: &dyn Store, from: usize, to: usize, bytes: usize) -> Res
 
 async fn transact_all(store: &dyn Store, from: usize, to: usize) -> Result<(), StoreError> {
     for n in from..to {
-        let writes: Vec<_> =
-            (0..TOGETHER).map(|at| Write::put(format!("at-{at}"), n.to_string(), None)).collect();
+        let writes: Vec<_> = (0..TRANSACTION_WRITES_MAX)
+            .map(|at| Write::put(format!("at-{at}"), n.to_string(), None))
+            .collect();
         store.transact(&partition()?, &writes).await?;
         let _ = say(&n.to_string());
     }
@@ -76,7 +83,12 @@ async fn answer(store: &dyn Store, line: &str) -> Result<String, StoreError> {
     let won = |won| if won { "won" } else { "lost" }.to_owned();
     match *words {
         ["puts", from, to, bytes] => {
-            put_all(store, number(from), number(to), number(bytes)).await.map(|()| "done".to_owned())
+            let item = |n: usize| n.to_string();
+            put_all(store, item, number(from), number(to), number(bytes)).await.map(|()| "done".to_owned())
+        }
+        ["rewrites", from, to, bytes] => {
+            let item = |_| "same".to_owned();
+            put_all(store, item, number(from), number(to), number(bytes)).await.map(|()| "done".to_owned())
         }
         ["transacts", from, to] => {
             transact_all(store, number(from), number(to)).await.map(|()| "done".to_owned())

@@ -208,7 +208,7 @@ async fn every_folder_and_file_is_for_this_user_alone() {
             files += 1;
         }
     }
-    assert_eq!(files, 4, "the entry, two locks and what the folder says of itself");
+    assert_eq!(files, 6, "the entry, two locks of two files each and what the folder says of itself");
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 use std::thread::yield_now;
 
+use edgemcp::store::TRANSACTION_WRITES_MAX;
+use tokio::time::Instant;
+
 use super::{
     Kind, Subject, get, items,
     keeper::{Keeper, value},
@@ -11,31 +14,40 @@ use super::{
 /// At least so many are answered.
 const WRITES: usize = 1000;
 
-const TRANSACTIONS: usize = 300;
+const TRANSACTIONS: usize = 100;
 
 /// At least so often is the process killed, each time before it has done what it was told.
-const KILLS: usize = 20;
+const KILLS: usize = 60;
 
 const NEVER_DONE: usize = 1_000_000;
 
-/// The size of a write, such that one is not as the next.
-const BYTES: usize = 3000;
+/// The size of a write, so that it takes its time.
+const BYTES: usize = 40_000;
 
-/// How many answers to wait for before each kill, and how long to look away after the last: the same in each run, and
-/// no two alike.
-fn moments() -> impl Iterator<Item = (usize, usize)> {
-    (1_usize..).map(|n| (n.wrapping_mul(7919) % 61, n.wrapping_mul(104_729) % 17))
+/// After how many answers to kill, and in which thousandth of the write that comes next: the same in each run, and no
+/// two alike.
+fn moments(answers_max: usize) -> impl Iterator<Item = (usize, u32)> {
+    (1_usize..).map(move |n| {
+        let thousandth = u32::try_from(n.wrapping_mul(104_729) % 1100).unwrap();
+        (1 + n.wrapping_mul(7919) % answers_max, thousandth)
+    })
 }
 
 /// Lets `keeper` work from `from` on until a kill, and returns the first number that it has not answered.
-fn until_killed(subject: &Subject, order: &str, from: usize, (answers, pause): (usize, usize)) -> usize {
+fn until_killed(subject: &Subject, order: &str, from: usize, (answers, thousandth): (usize, u32)) -> usize {
     let mut keeper = Keeper::start(&subject.path());
     keeper.tell(order);
-    let mut said = Vec::new();
-    while said.len() < answers {
+    let mut said = vec![keeper.says().unwrap()];
+    let begun = Instant::now();
+    while said.len() <= answers {
         said.push(keeper.says().unwrap());
     }
-    (0..pause).for_each(|_| yield_now());
+    // As long as the writes before it have taken.
+    let pause = begun.elapsed() / u32::try_from(answers).unwrap() * thousandth / 1000;
+    let answered = Instant::now();
+    while answered.elapsed() < pause {
+        yield_now();
+    }
     said.extend(keeper.kill());
     let numbers: Vec<usize> = said.iter().map(|line| line.parse().unwrap()).collect();
     assert_eq!(numbers, (from..from + numbers.len()).collect::<Vec<_>>());
@@ -64,7 +76,7 @@ fn is_sound(subject: &Subject) {
 #[tokio::test]
 async fn a_process_that_is_killed_in_the_middle_of_its_writes_loses_none_that_it_answered() {
     for subject in Subject::each() {
-        let (mut next, mut kills, mut moments) = (0, 0, moments());
+        let (mut next, mut kills, mut moments) = (0, 0, moments(12));
         while next < WRITES || kills < KILLS {
             let order = format!("puts {next} {NEVER_DONE} {BYTES}");
             next = until_killed(&subject, &order, next, moments.next().unwrap());
@@ -94,15 +106,14 @@ async fn a_process_that_is_killed_in_the_middle_of_its_writes_loses_none_that_it
 #[tokio::test]
 async fn a_process_that_is_killed_in_the_middle_of_a_transaction_leaves_all_of_it_or_nothing() {
     for subject in Subject::each() {
-        let (mut next, mut kills, mut lost, mut moments) = (0, 0, 0, moments());
+        let (mut next, mut kills, mut lost, mut moments) = (0, 0, 0, moments(2));
         while next < TRANSACTIONS || kills < KILLS {
-            let (answers, pause) = moments.next().unwrap();
             let order = format!("transacts {next} {NEVER_DONE}");
-            next = until_killed(&subject, &order, next, (answers % 12, pause));
+            next = until_killed(&subject, &order, next, moments.next().unwrap());
             kills += 1;
             let store = subject.open();
             let first = get(&*store, "at-0").await.unwrap();
-            for at in 1..8 {
+            for at in 1..TRANSACTION_WRITES_MAX {
                 assert_eq!(
                     get(&*store, &format!("at-{at}")).await.unwrap(),
                     first,

@@ -22,8 +22,8 @@ pub(super) const LOCKS: usize = 64;
 /// How long an operation waits for another process that is writing, as in an SQLite store.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long to wait before another look, at first and at most.
-const LOOK_EVERY: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(16)];
+/// How long to wait before another look.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Which lock is the partition's: FNV-1a, since it must be the same in every process and version.
 pub(super) fn number(partition: &Partition) -> usize {
@@ -46,21 +46,28 @@ impl Drop for Held {
 
 /// Takes the lock at `path`, which is made where it is not there.
 ///
+/// A system gives a lock to whoever asks when it is free, which a process that writes all the time would always do
+/// first. So there is a second lock, of whoever is next: who has just had its turn has to pass it again.
+///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] where another process holds it for too long.
 pub(super) fn take(path: &Path) -> io::Result<Held> {
-    let (mut pause, mut waited) = (LOOK_EVERY[0], Duration::ZERO);
+    let mut left = WAIT_MAX;
+    let _next = wait_for(&path.with_extension("next"), &mut left)?;
+    wait_for(path, &mut left)
+}
+
+fn wait_for(path: &Path, left: &mut Duration) -> io::Result<Held> {
     loop {
         if let Some(held) = try_take(path)? {
             return Ok(held);
         }
-        if waited >= WAIT_MAX {
+        if left.is_zero() {
             let why = format!("another process holds its lock for longer than {WAIT_MAX:?}");
             return Err(io::Error::new(io::ErrorKind::TimedOut, why));
         }
-        wait(pause);
-        waited += pause;
-        pause = (2 * pause).min(LOOK_EVERY[1]);
+        wait();
+        *left = left.saturating_sub(LOOK_EVERY);
     }
 }
 
@@ -75,12 +82,14 @@ pub(super) fn try_take(path: &Path) -> io::Result<Option<Held>> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this runs on a thread that may block")]
-fn wait(pause: Duration) {
-    std::thread::sleep(pause);
+fn wait() {
+    std::thread::sleep(LOOK_EVERY);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -97,5 +106,34 @@ mod tests {
         assert!(try_take(&path).unwrap().is_none());
         drop(held);
         assert!(try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_waits_has_its_turn_however_often_another_comes_back() {
+        const ROUNDS: usize = 20;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let (turns, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let _held = take(&path).unwrap();
+                    turns.fetch_add(1, Ordering::Relaxed);
+                    // As a write has it, most of the time.
+                    (0..100_000).for_each(|_| std::hint::spin_loop());
+                }
+            });
+            for _ in 0..ROUNDS {
+                let before = turns.load(Ordering::Relaxed);
+                while turns.load(Ordering::Relaxed) < before + 5 {
+                    std::thread::yield_now();
+                }
+                drop(take(&path).unwrap());
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        // Of those the five that are waited for are most.
+        let turns = turns.load(Ordering::Relaxed);
+        assert!(turns < 10 * ROUNDS, "{turns} turns of the one in {ROUNDS} of the other");
     }
 }

@@ -58,9 +58,7 @@ impl Place {
         #[cfg(unix)]
         if let Self::File(path) = self {
             use std::os::unix::fs::MetadataExt;
-            return std::fs::metadata(path)
-                .ok()
-                .map(|file| FileId { device: file.dev(), number: file.ino() });
+            return std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         }
         None
     }
@@ -107,12 +105,8 @@ impl Place {
     }
 }
 
-/// Which of the files of this machine one is, whatever it is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileId {
-    device: u64,
-    number: u64,
-}
+/// Which of the files of this machine one is, whatever it is called: its device, and its number there.
+pub(super) type FileId = (u64, u64);
 
 /// What SQLite's failure means to the store's caller.
 pub(super) fn kind(error: &rusqlite::Error) -> StoreErrorKind {
