@@ -1,4 +1,4 @@
-//! Runs an edgemcp server on your own machine: over HTTP or stdio, with an embedded SQLite store.
+//! Runs an edgemcp server on your own machine: over HTTP or stdio, with a store in an embedded SQLite file, or in plain files.
 //!
 //! [`run()`] is all a program needs. To put a server into an application of your own there is [`McpService`], which
 //! goes into an axum router or a hyper server, and [`NativePlatform`], which is what it runs on.
@@ -85,6 +85,7 @@ pub use self::{
     run::run,
     stdio::{STDIO_REQUESTS_MAX, STDIO_STOP_TIME_MAX, serve_stdio},
     store::{
-        STORE_CHANGES_MAX, STORE_VALUE_BYTES_MAX, STORE_WATCH_EVERY, SqliteStore, StorePathError, store_path,
+        FileStore, STORE_CHANGES_MAX, STORE_VALUE_BYTES_MAX, STORE_WATCH_EVERY, SqliteStore, StorePathError,
+        store_path,
     },
 };

@@ -1,7 +1,7 @@
 //! Reads the command line, and the variables behind it.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -57,6 +57,8 @@ pub(crate) enum StorePlace {
     Memory,
     /// In this file.
     File(PathBuf),
+    /// In this folder, each entry in a file of its own.
+    Folder(PathBuf),
 }
 
 /// A command line, or a variable, that cannot be followed.
@@ -208,11 +210,18 @@ fn port(given: &Setting) -> Result<u16, OptionsError> {
 
 fn store(given: Setting) -> Result<StorePlace, OptionsError> {
     match given.value.to_str() {
-        Some("") => Err(given.wrong("a store is a file's path, or `memory`")),
+        Some("") => Err(given.wrong("a store is a file's path, a folder's with `/` at its end, or `memory`")),
         // As SQLite's own tools call it, too.
         Some("memory" | ":memory:") => Ok(StorePlace::Memory),
+        _ if is_folder(&given.value) => Ok(StorePlace::Folder(given.value.into())),
         _ => Ok(StorePlace::File(given.value.into())),
     }
+}
+
+/// Whether the path ends as only a folder's does. What is on the disk does not decide it, so that a path means the same
+/// before its first use and after.
+fn is_folder(path: &OsStr) -> bool {
+    path.as_encoded_bytes().last().is_some_and(|&last| std::path::is_separator(char::from(last)))
 }
 
 /// The answer to `--help`.
@@ -232,8 +241,10 @@ Options:
                           [default: {HOST}] [variable: EDGEMCP_HOST]
   -p, --port PORT         The port to listen on; 0 for any free one
                           [default: {PORT}] [variable: EDGEMCP_PORT]
-  --store PATH|memory     The SQLite file to keep the store in, or `memory` for
-                          a store that ends with the process
+  --store PATH|memory     The SQLite file to keep the store in; or, where PATH
+                          ends with `/`, the folder to keep each entry in as a
+                          JSON file; or `memory` for a store that ends with
+                          the process
                           [default: store.sqlite3 under the server's name in
                           this user's data folder] [variable: EDGEMCP_STORE]
   --env-file PATH         The file to read variables from that this process was
@@ -407,7 +418,20 @@ mod tests {
     #[test]
     fn an_unknown_transport_and_an_empty_store_say_what_there_is() {
         assert_eq!(refused(&["--transport", "sse"]), "--transport is \"sse\": a transport is http or stdio");
-        assert_eq!(refused(&["--store="]), "--store is \"\": a store is a file's path, or `memory`");
+        assert_eq!(
+            refused(&["--store="]),
+            "--store is \"\": a store is a file's path, a folder's with `/` at its end, or `memory`"
+        );
+    }
+
+    #[test]
+    fn a_path_that_ends_as_a_folders_is_a_folder() {
+        for given in ["notes/", "./", "/", "memory/", "a b/"] {
+            assert_eq!(serve(&["--store", given], &[]).store, StorePlace::Folder(given.into()));
+        }
+        for given in ["notes", "notes/store", "memory.", ".."] {
+            assert_eq!(serve(&["--store", given], &[]).store, StorePlace::File(given.into()));
+        }
     }
 
     #[cfg(unix)]

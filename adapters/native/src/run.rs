@@ -24,7 +24,7 @@ use crate::{
     platform::{EnvFiles, NativePlatform, SealKey, StderrLog, StopSignal, SystemClock, TokioBackground},
     signals::Signals,
     stdio::serve_stdio,
-    store::SqliteStore,
+    store::{FileStore, SqliteStore},
 };
 
 /// The exit code of a server that could not start, or lost its client.
@@ -256,15 +256,18 @@ fn store(place: &StorePlace, name: &str, clock: &Arc<dyn Clock>) -> Arc<dyn Stor
         StorePlace::Default => Arc::new(SqliteStore::open_default(name, clock.clone())),
         StorePlace::Memory => Arc::new(MemoryStore::new(clock.clone())),
         StorePlace::File(path) => Arc::new(SqliteStore::open(path, clock.clone())),
+        StorePlace::Folder(path) => Arc::new(FileStore::open(path, clock.clone())),
     }
 }
 
-/// Beside the store.
+/// Beside the store, so that both are moved and deleted together.
 fn seal_key(place: &StorePlace, name: &str) -> SealKey {
     match place {
         StorePlace::Default => SealKey::beside_default_store(name),
         StorePlace::Memory => SealKey::Memory,
         StorePlace::File(path) => SealKey::File(path.with_extension("seal.key")),
+        // A file at the top of the folder is no entry.
+        StorePlace::Folder(path) => SealKey::File(path.join("seal.key")),
     }
 }
 
@@ -293,4 +296,17 @@ fn print(text: &str) -> ExitCode {
 fn fail(code: u8, problem: &str) -> ExitCode {
     say(problem);
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_kept_with_the_store() {
+        let key = |place: StorePlace| seal_key(&place, "calculator");
+        assert_eq!(key(StorePlace::File("a/b.sqlite3".into())), SealKey::File("a/b.seal.key".into()));
+        assert_eq!(key(StorePlace::Folder("a/b/".into())), SealKey::File("a/b/seal.key".into()));
+        assert_eq!(key(StorePlace::Memory), SealKey::Memory);
+    }
 }

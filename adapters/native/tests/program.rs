@@ -523,6 +523,18 @@ fn what_sqlite_would_take_for_something_else_is_a_path_and_in_memory_is_said_as_
 }
 
 #[test]
+fn a_path_that_ends_with_a_slash_is_a_store_in_files() {
+    let home = home();
+    for expected in ["1", "2"] {
+        let mut client = Client::start(home.path(), &["--store", "kept/"]);
+        client.call(1, "count", &json!({}));
+        assert_eq!(client.result().1, expected);
+        let file = std::fs::read_to_string(home.path().join("kept/hello/count/calls.json")).unwrap();
+        assert!(file.contains(&format!("\"value\": \"{expected}\"")), "{file}");
+    }
+}
+
+#[test]
 fn a_store_that_cannot_be_opened_fails_its_calls_and_its_path_stays_in_the_log() {
     let home = home();
     let blocked = home.path().join("blocked");
