@@ -9,6 +9,7 @@ mod error;
 mod key;
 mod memory;
 mod none;
+mod opener;
 mod survey;
 mod transaction;
 mod watch;
@@ -23,6 +24,7 @@ pub use self::{
     key::{KEY_PART_BYTES_MAX, Key, KeyError, Partition},
     memory::{MEMORY_ENTRIES_MAX, MemoryStore},
     none::NoStore,
+    opener::StoreOpener,
     survey::{Survey, SurveyPage, Surveyed},
     transaction::{Action, TRANSACTION_WRITES_MAX, Write},
     watch::{WATCH_ITEMS_MAX, Watchers},
