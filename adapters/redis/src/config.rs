@@ -3,7 +3,10 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use edgemcp::store::{StoreError, StoreErrorKind};
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates, io::tcp::TcpSettings};
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates,
+    io::tcp::TcpSettings,
+};
 
 use crate::name::{Names, PREFIX, prefix_problem};
 
@@ -51,8 +54,8 @@ const SETTINGS: &str =
 pub struct RedisConfig {
     /// The URL without its secrets and its query.
     shown: String,
-    pub(crate) node: ConnectionInfo,
-    more_nodes: Vec<String>,
+    node: ConnectionInfo,
+    more_nodes: Vec<ConnectionInfo>,
     is_cluster: bool,
     prefix: String,
     ca: Option<Vec<u8>>,
@@ -109,12 +112,11 @@ impl RedisConfig {
             ca: None,
             operation_timeout: OPERATION_TIMEOUT,
         };
-        let is_tls = matches!(config.node.addr(), redis::ConnectionAddr::TcpTls { .. });
         if let Some(prefix) = settings.prefix {
             config = config.prefix(prefix)?;
         }
         if let Some(path) = settings.ca {
-            if !is_tls {
+            if !config.is_tls() {
                 return Err(wrong("has a `ca`, which is for TLS (begin it with `rediss://`)"));
             }
             let pem = std::fs::read(&path)
@@ -137,7 +139,7 @@ impl RedisConfig {
         nodes: impl IntoIterator<Item = T>,
     ) -> Result<Self, StoreError> {
         let shown = &self.shown;
-        if matches!(self.node.addr(), redis::ConnectionAddr::Unix(_)) {
+        if matches!(self.node.addr(), ConnectionAddr::Unix(_)) {
             return Err(denied(&format!(
                 "{shown} is a socket, and the nodes of a cluster are not (name a host)"
             )));
@@ -149,8 +151,7 @@ impl RedisConfig {
         }
         self.is_cluster = true;
         for node in nodes {
-            let node = node.into();
-            self.at(&node)?;
+            let node = self.at(&node.into())?;
             self.more_nodes.push(node);
         }
         Ok(self)
@@ -212,10 +213,18 @@ impl RedisConfig {
         self.ca.clone().map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) })
     }
 
-    /// The nodes to begin with, as this store connects to each.
-    pub(crate) fn nodes(&self) -> Result<Vec<ConnectionInfo>, StoreError> {
-        let more = self.more_nodes.iter().map(|node| self.at(node));
-        std::iter::once(Ok(self.node.clone())).chain(more).map(|node| node.map(prepared)).collect()
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.node.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// The server that the URL names, as this store connects to it.
+    pub(crate) fn first(&self) -> ConnectionInfo {
+        prepared(self.node.clone())
+    }
+
+    /// The others of a cluster to begin with.
+    pub(crate) fn others(&self) -> impl Iterator<Item = ConnectionInfo> {
+        self.more_nodes.iter().cloned().map(prepared)
     }
 
     /// The same server at another address.
@@ -233,10 +242,10 @@ impl RedisConfig {
             )));
         };
         let addr = match self.node.addr().clone() {
-            redis::ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
-                redis::ConnectionAddr::TcpTls { host, port, insecure, tls_params }
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                ConnectionAddr::TcpTls { host, port, insecure, tls_params }
             }
-            _ => redis::ConnectionAddr::Tcp(host, port),
+            _ => ConnectionAddr::Tcp(host, port),
         };
         Ok(self.node.clone().set_addr(addr))
     }
@@ -309,7 +318,10 @@ impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisConfig")
             .field("url", &self.shown)
-            .field("more_nodes", &self.more_nodes)
+            .field(
+                "more_nodes",
+                &self.more_nodes.iter().map(|node| node.addr().to_string()).collect::<Vec<_>>(),
+            )
             .field("is_cluster", &self.is_cluster)
             .field("prefix", &self.prefix)
             .field("operation_timeout", &self.operation_timeout)
@@ -341,11 +353,7 @@ mod tests {
         for (url, is_tls) in
             [("redis://h", false), ("valkey://h", false), ("rediss://h", true), ("valkeys://h", true)]
         {
-            assert_eq!(
-                matches!(parsed(url).node.addr(), redis::ConnectionAddr::TcpTls { .. }),
-                is_tls,
-                "{url}"
-            );
+            assert_eq!(matches!(parsed(url).node.addr(), ConnectionAddr::TcpTls { .. }), is_tls, "{url}");
         }
     }
 
@@ -364,9 +372,10 @@ mod tests {
     fn the_query_says_what_a_url_has_no_place_for() {
         let config = parsed("redis://:pw@h/?cluster&node=a:1&node=[::1]:2&prefix=calculator");
         assert!(config.is_cluster());
-        let nodes: Vec<_> = config.nodes().unwrap().iter().map(|node| node.addr().to_string()).collect();
-        assert_eq!(nodes, ["h:6379", "a:1", "::1:2"]);
-        assert!(config.nodes().unwrap().iter().all(|node| node.redis_settings().password() == Some("pw")));
+        let nodes: Vec<_> = std::iter::once(config.first()).chain(config.others()).collect();
+        let addresses: Vec<_> = nodes.iter().map(|node| node.addr().to_string()).collect();
+        assert_eq!(addresses, ["h:6379", "a:1", "::1:2"]);
+        assert!(nodes.iter().all(|node| node.redis_settings().password() == Some("pw")));
         assert_eq!(config.names().prefix(), "calculator");
         assert!(!parsed("redis://h").is_cluster());
         assert_eq!(parsed("redis://h").names().prefix(), "edgemcp");

@@ -1,6 +1,7 @@
 //! One connection to Redis for many callers: made when it is first needed, and made anew when it is lost.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use edgemcp::store::StoreError;
+use edgemcp::store::{StoreError, StoreErrorKind};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, PushInfo, PushKind, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, PushInfo, PushKind, RedisError, RedisResult, Value,
     aio::MultiplexedConnection,
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
@@ -41,75 +42,62 @@ pub(crate) struct Node {
     pub(crate) port: u16,
 }
 
+impl Node {
+    /// The node at `host:port`; of an IPv6 address the last colon is the port's.
+    pub(crate) fn read(address: &str) -> Option<Self> {
+        let (host, port) = address.rsplit_once(':')?;
+        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
 impl Connection {
-    /// Connects.
-    ///
-    /// # Errors
-    /// Where nothing was sent, always.
+    /// Connects. Where it fails, nothing was sent.
     pub(crate) async fn open(
         config: &RedisConfig,
         operation: &'static str,
         listener: Listener,
     ) -> Result<Self, Failure> {
-        let configured = |error: StoreError| Failure::of(error.kind(), operation, error.to_string());
-        let nodes = config.nodes().map_err(configured)?;
-        if matches!(config.node.addr(), redis::ConnectionAddr::TcpTls { .. }) {
+        if config.is_tls() {
             use_ring();
         }
-        let push_sender = move |info: PushInfo| {
-            listener(info);
-            Ok::<(), ()>(())
-        };
         let connecting = async {
-            if config.is_cluster() {
-                // What was sent to a node that is then lost may have been done, so nothing is sent again by the library;
-                // what a node refused because it has no such partition any more is, by whoever called.
-                let mut builder = ClusterClientBuilder::new(nodes.clone())
-                    .retries(0)
-                    .use_protocol(redis::ProtocolVersion::RESP3)
-                    .connection_timeout(CONNECT_TIMEOUT)
-                    .response_timeout(config.operation_timeout)
-                    .push_sender(push_sender);
-                if let Some(node) = nodes.first() {
-                    builder = builder.tcp_settings(node.tcp_settings().clone());
-                }
-                if let Some(certificates) = config.certificates() {
-                    builder = builder.certs(certificates);
-                }
-                return builder.build()?.get_async_connection().await.map(Self::Cluster);
+            match config.is_cluster() {
+                true => open_cluster(config, listener).await.map(Self::Cluster),
+                false => open_single(config, listener).await.map(Self::Single),
             }
-            let Some(node) = nodes.into_iter().next() else {
-                return Err((redis::ErrorKind::InvalidClientConfig, "there is no node").into());
-            };
-            let client = match config.certificates() {
-                Some(certificates) => Client::build_with_tls(node, certificates)?,
-                None => Client::open(node)?,
-            };
-            // How long an answer may take is counted by whoever waits for it.
-            let settings = AsyncConnectionConfig::new()
-                .set_connection_timeout(None)
-                .set_response_timeout(None)
-                .set_push_sender(push_sender);
-            client.get_multiplexed_async_connection_with_config(&settings).await.map(Self::Single)
         };
-        match timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => {
-                let failure = failed(operation, config.is_cluster(), &error);
-                let detail = format!("no connection to {config}: {}", said(&failure.error));
-                Err(Failure::of(failure.error.kind(), operation, detail).unsent())
-            }
+        let why = match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => failed(operation, config.is_cluster(), &error).error,
             Err(_) => {
                 let detail = format!("no connection to {config} within {CONNECT_TIMEOUT:?}");
-                Err(Failure::lost(operation, detail).unsent())
+                return Err(Failure::lost(operation, detail).unsent());
             }
-        }
+        };
+        let detail = format!("no connection to {config}: {}", said(&why));
+        // That is rustls' own word for it, which the library hands on as a failure of the connection.
+        Err(match detail.contains("invalid peer certificate") {
+            true => {
+                let detail = format!("{detail} (name the authority that vouches for it with `ca=FILE`)");
+                Failure::of(StoreErrorKind::Denied, operation, detail)
+            }
+            false => Failure::of(why.kind(), operation, detail).unsent(),
+        })
     }
 
     async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Single(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => match command.query_async(connection).await {
+                Err(error) if error.code() == Some("ASK") => asking(connection, command, error).await,
+                answer => answer,
+            },
         }
     }
 
@@ -132,10 +120,8 @@ impl Connection {
         let Value::Map(answers) = answers else { return Ok(Vec::new()) };
         let node = |(address, _): (Value, Value)| {
             let address: String = redis::from_redis_value(address)?;
-            let parsed = address
-                .rsplit_once(':')
-                .and_then(|(host, port)| Some(Node { host: host.to_owned(), port: port.parse().ok()? }));
-            parsed.ok_or_else(|| (redis::ErrorKind::UnexpectedReturnType, "a node's address").into())
+            Node::read(&address)
+                .ok_or_else(|| (redis::ErrorKind::UnexpectedReturnType, "a node's address").into())
         };
         let mut nodes = answers.into_iter().map(node).collect::<RedisResult<Vec<_>>>()?;
         nodes.sort();
@@ -158,6 +144,60 @@ impl Connection {
             Self::Cluster(connection) => connection.sunsubscribe(channel).await,
         }
     }
+}
+
+async fn open_single(config: &RedisConfig, listener: Listener) -> RedisResult<MultiplexedConnection> {
+    let client = match config.certificates() {
+        Some(certificates) => Client::build_with_tls(config.first(), certificates)?,
+        None => Client::open(config.first())?,
+    };
+    // How long an answer may take is counted by whoever waits for it.
+    let settings = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None)
+        .set_push_sender(push_sender(listener));
+    client.get_multiplexed_async_connection_with_config(&settings).await
+}
+
+async fn open_cluster(config: &RedisConfig, listener: Listener) -> RedisResult<ClusterConnection> {
+    let first = config.first();
+    let tcp = first.tcp_settings().clone();
+    // What was sent to a node that is then lost may have been done, so nothing is sent again by the library; what a node
+    // refused because it has no such partition any more is, by whoever called.
+    let mut builder = ClusterClientBuilder::new(std::iter::once(first).chain(config.others()))
+        .retries(0)
+        .use_protocol(redis::ProtocolVersion::RESP3)
+        .tcp_settings(tcp)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .response_timeout(config.operation_timeout)
+        .push_sender(push_sender(listener));
+    if let Some(certificates) = config.certificates() {
+        builder = builder.certs(certificates);
+    }
+    builder.build()?.get_async_connection().await
+}
+
+fn push_sender(listener: Listener) -> impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static {
+    move |info| {
+        listener(info);
+        Ok(())
+    }
+}
+
+/// Sends `command` to the node that a cluster is moving its partition to, as `refusal` says; that one takes it only after
+/// it was told that it is meant.
+async fn asking(
+    connection: &mut ClusterConnection,
+    command: &Cmd,
+    refusal: RedisError,
+) -> RedisResult<Value> {
+    let node = refusal.redirect_node().and_then(|(address, _)| Node::read(address));
+    let Some(Node { host, port }) = node else { return Err(refusal) };
+    let mut both = redis::pipe();
+    both.cmd("ASKING").add_command(command.clone());
+    let node = SingleNodeRoutingInfo::ByAddress { host, port };
+    let mut answers = connection.route_pipeline(both, 0, 2, node).await?;
+    answers.pop().ok_or(refusal)?.extract_error()
 }
 
 /// What an error says, without the operation in front, which is said again.
@@ -259,7 +299,7 @@ impl Shared {
         }
     }
 
-    fn ends_the_connection(&self, error: &redis::RedisError) -> bool {
+    fn ends_the_connection(&self, error: &RedisError) -> bool {
         match self.config.is_cluster() {
             // One node that is lost is the library's to connect to again. Only its own end is told so.
             true => error.to_string().starts_with("redis_cluster: "),

@@ -31,7 +31,7 @@ impl Place {
     fn write(&self) -> String {
         match &self.node {
             None => self.cursor.to_string(),
-            Some(Node { host, port }) => format!("{host}:{port} {}", self.cursor),
+            Some(node) => format!("{node} {}", self.cursor),
         }
     }
 
@@ -39,9 +39,7 @@ impl Place {
         let Some((node, cursor)) = text.rsplit_once(' ') else {
             return Some(Self { node: None, cursor: text.parse().ok()? });
         };
-        let (host, port) = node.rsplit_once(':')?;
-        let node = Node { host: host.to_owned(), port: port.parse().ok()? };
-        Some(Self { node: Some(node), cursor: cursor.parse().ok()? })
+        Some(Self { node: Some(Node::read(node)?), cursor: cursor.parse().ok()? })
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod tls;
+pub(crate) mod wire;
 
 use std::{
     net::TcpListener,
@@ -96,6 +97,11 @@ impl Server {
                 )
             });
         self.process = Some(process);
+    }
+
+    /// Settings from its next start on.
+    pub(crate) fn also(&mut self, arguments: &[&str]) {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     }
 
     pub(crate) fn folder(&self) -> &Path {
