@@ -137,10 +137,14 @@ fn moved(operation: &'static str, is_cluster: bool, code: &str) -> Failure {
     }
 }
 
-/// The code of a refusal. What fails within a script has it at the front since Redis 7, and inside the text before.
+/// The code of a refusal. What fails within a script has it at the front since Redis 7, and inside the text before; only
+/// what the user may not do there has none.
 fn code(error: &RedisError) -> Option<&str> {
     let code = error.code()?;
     let detail = error.detail().unwrap_or_default();
+    if code == "ERR" && detail.starts_with("The user executing the script can't") {
+        return Some("NOPERM");
+    }
     if code != "ERR" || !detail.starts_with("Error running script") {
         return Some(code);
     }

@@ -180,7 +180,7 @@ async fn a_redis_that_still_loads_is_asked_again() {
     let mut server = Server::start(&["--appendonly", "yes", "--enable-debug-command", "local"]).await;
     let store = server.store(Arc::new(SystemClock));
     store.put(&key("x"), "x".into(), None).await.unwrap();
-    server.ask(&["DEBUG", "POPULATE", "20000", "filler", "1000"]).await;
+    server.ask(&["DEBUG", "POPULATE", "6000", "filler", "1000"]).await;
     server.ask(&["BGREWRITEAOF"]).await;
     loop {
         let info: String = redis::from_redis_value(server.ask(&["INFO", "persistence"]).await).unwrap();
@@ -190,7 +190,7 @@ async fn a_redis_that_still_loads_is_asked_again() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     server.kill();
-    // Each key takes it 300 µs, so that it loads for some seconds.
+    // Each key takes it 300 µs, so that it loads for two seconds.
     server.also(&["--key-load-delay", "300", "--loading-process-events-interval-bytes", "1024"]);
     server.spawn();
     let mut refusals = Vec::new();

@@ -16,10 +16,16 @@ const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "1
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// One whose nodes have these settings too.
+    pub(crate) async fn start_with(settings: &[&str]) -> Self {
         let mut nodes = Vec::new();
         for _ in SLOTS {
-            let bus = bus_port();
-            let mut node = Server::stopped(&["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]);
+            let bus = bus_port().to_string();
+            let own = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
+            let mut node = Server::stopped(&[&own[..], settings].concat());
             node.run().await;
             nodes.push(node);
         }

@@ -166,7 +166,7 @@ pub(crate) async fn ask(url: &str, command: &[&str]) -> redis::RedisResult<Value
     redis::cmd(name).arg(arguments).query_async(&mut connection).await
 }
 
-pub(crate) fn free_port() -> u16 {
+fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -3,7 +3,7 @@
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use super::{Server, free_port};
+use super::Server;
 
 /// The server, and the certificate of who vouches for it.
 pub(crate) struct TlsServer {
@@ -67,13 +67,8 @@ impl TlsServer {
 }
 
 /// The rights that the documentation lists, as one line.
-fn rights() -> String {
+pub(crate) fn rights() -> String {
     let (_, rest) = RIGHTS.split_once("ACL SETUSER app on >password ").unwrap();
     let (rights, _) = rest.split_once("```").unwrap();
     rights.replace("//!", " ").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A port with nobody behind it.
-pub(crate) fn closed_port() -> u16 {
-    free_port()
 }
