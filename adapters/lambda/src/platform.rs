@@ -9,6 +9,7 @@ use std::{
 use edgemcp::{
     future::BoxFuture,
     platform::{Clock, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+    store::StoreOpener,
 };
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::{
     fetch::{Https, HttpsFetch},
     invoke::{Itself, SelfInvocation},
     settings::{self, TASKS},
+    store_url::{self, STORE_URL},
 };
 
 /// What is wrong with the environment: every problem, one per line.
@@ -42,8 +44,16 @@ impl std::error::Error for ConfigError {}
 ///
 /// # Errors
 /// [`ConfigError`] where a variable that is set cannot be meant: an unknown `EDGEMCP_LAMBDA_RESPONSE`,
-/// `EDGEMCP_LAMBDA_TASKS` or `EDGEMCP_LOG`, a table without a region or credentials, tasks without a table.
+/// `EDGEMCP_LAMBDA_TASKS` or `EDGEMCP_LOG`, a table without a region or credentials, tasks without a table, a store's URL.
 pub fn platform() -> Result<Platform, ConfigError> {
+    platform_with(&[])
+}
+
+/// As [`platform`], where `EDGEMCP_REDIS_URL` may name a store that one of `openers` opens.
+///
+/// # Errors
+/// As those of [`platform`]: where nothing opens the URL, where it cannot be meant, and where there is a table too.
+pub fn platform_with(openers: &[StoreOpener]) -> Result<Platform, ConfigError> {
     let vars = Environment;
     let mut problems = Problems::default();
     let least = problems.or_default(settings::log_level(&vars));
@@ -58,12 +68,18 @@ pub fn platform() -> Result<Platform, ConfigError> {
         (Ok(true), Err(_)) | (Ok(false), _) => Ok(None),
         (Err(problem), _) => Err(problem),
     };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = problems.or_default(store_url::store(&vars, openers, &clock));
     let table = problems.or_default(table);
+    if table.is_some() && store.is_some() {
+        problems.0.push(format!(
+            "`{TABLE}` and `{STORE_URL}` are both set, and a server has one store (unset one of them)"
+        ));
+    }
     let itself = problems.or_default(itself);
     if !problems.0.is_empty() {
         return Err(ConfigError(problems.0));
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let https = Arc::new(Https::default());
     let mut platform = Platform::builder(clock.clone(), Arc::new(SystemRandom))
         .fetch(Arc::new(HttpsFetch::new(https.clone())))
@@ -74,6 +90,9 @@ pub fn platform() -> Result<Platform, ConfigError> {
     }
     if let Some(itself) = itself {
         platform = platform.delegate(Arc::new(SelfInvocation::new(itself, clock.clone(), https.clone())));
+    }
+    if let Some(store) = store {
+        platform = platform.store(store);
     }
     if let Some(config) = table {
         platform = platform.store(Arc::new(DynamoDbStore::new(config, clock).sharing(https)));

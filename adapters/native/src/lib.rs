@@ -1,7 +1,8 @@
 //! Runs an edgemcp server on your own machine: over HTTP or stdio, with an embedded SQLite store.
 //!
-//! [`run()`] is all a program needs. To put a server into an application of your own there is [`McpService`], which
-//! goes into an axum router or a hyper server, and [`NativePlatform`], which is what it runs on.
+//! [`run()`] is all a program needs; [`Program`] lets its user choose further stores, such as Redis. To put a server into
+//! an application of your own there is [`McpService`], which goes into an axum router or a hyper server, and
+//! [`NativePlatform`], which is what it runs on.
 //!
 //! # Testing a server
 //!
@@ -69,7 +70,7 @@ pub use self::{
         EnvVars, FETCH_BYTES_MAX, FETCH_TIME_MAX, HOLD_MAX, HttpFetch, LogFilter, LogFilterError,
         NativePlatform, NativePlatformBuilder, OsRandom, SealKey, StderrLog, SystemClock, TokioBackground,
     },
-    run::run,
+    run::{Program, run},
     stdio::{STDIO_REQUESTS_MAX, STDIO_STOP_TIME_MAX, serve_stdio},
     store::{
         STORE_CHANGES_MAX, STORE_VALUE_BYTES_MAX, STORE_WATCH_EVERY, SqliteStore, StorePathError, store_path,

@@ -74,7 +74,7 @@ impl Connection {
         };
         let why = match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => failed(operation, config.is_cluster(), &error).error,
+            Ok(Err(error)) => failed(operation, config, &error).error,
             Err(_) => {
                 let detail = format!("no connection to {config} within {CONNECT_TIMEOUT:?}");
                 return Err(Failure::lost(operation, detail).unsent());
@@ -285,7 +285,7 @@ impl Shared {
                 if self.ends_the_connection(&error) {
                     is_lost.store(true, Ordering::Relaxed);
                 }
-                Err(failed(operation, self.config.is_cluster(), &error))
+                Err(failed(operation, &self.config, &error))
             }
             Err(_) => {
                 // Behind a server that does not answer there may be none: a new connection tells, and an old one would

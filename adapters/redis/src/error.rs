@@ -3,6 +3,8 @@
 use edgemcp::store::{StoreError, StoreErrorKind};
 use redis::{ErrorKind, RedisError};
 
+use crate::config::RedisConfig;
+
 /// A failed attempt.
 pub(crate) struct Failure {
     pub(crate) error: StoreError,
@@ -78,14 +80,14 @@ const REFUSALS: &[(&str, StoreErrorKind, bool, &str)] = &[
     ("CROSSSLOT", StoreErrorKind::Denied, false, ""),
 ];
 
-/// The error of a command that failed, as one of a cluster or not.
-pub(crate) fn failed(operation: &'static str, is_cluster: bool, error: &RedisError) -> Failure {
+/// The error of a command that failed at the Redis of `config`.
+pub(crate) fn failed(operation: &'static str, config: &RedisConfig, error: &RedisError) -> Failure {
     let detail = without_arguments(error.detail().unwrap_or_default());
     let text = error.to_string();
     let text = without_arguments(&text);
     if let Some(code) = code(error) {
         if matches!(code, "MOVED" | "ASK") {
-            return moved(operation, is_cluster, code);
+            return moved(operation, config.is_cluster(), code);
         }
         if let Some((code, kind, nothing_done, way_out)) = REFUSALS.iter().find(|(known, ..)| *known == code)
         {
@@ -103,7 +105,7 @@ pub(crate) fn failed(operation: &'static str, is_cluster: bool, error: &RedisErr
     }
     match error.kind() {
         ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound => {
-            Failure::lost(operation, format!("the connection to Redis failed: {text}"))
+            Failure::lost(operation, format!("the connection to {config} failed: {text}"))
         }
         ErrorKind::AuthenticationFailed => Failure::of(
             StoreErrorKind::Denied,
@@ -161,8 +163,12 @@ mod tests {
         value.extract_error().unwrap_err()
     }
 
+    fn config(url: &str) -> RedisConfig {
+        url.parse().unwrap()
+    }
+
     fn judged(reply: &str) -> (StoreErrorKind, bool, String) {
-        let Failure { error, nothing_done, .. } = failed("put", false, &said(reply));
+        let Failure { error, nothing_done, .. } = failed("put", &config("redis://h"), &said(reply));
         (error.kind(), nothing_done, error.to_string())
     }
 
@@ -207,7 +213,8 @@ mod tests {
     #[test]
     fn a_partition_that_has_moved_is_asked_for_again_in_a_cluster() {
         for reply in ["MOVED 12 127.0.0.1:7000", "ASK 12 127.0.0.1:7000"] {
-            let Failure { error, nothing_done, .. } = failed("put", true, &said(reply));
+            let Failure { error, nothing_done, .. } =
+                failed("put", &config("redis://h/?cluster"), &said(reply));
             assert_eq!((error.kind(), nothing_done), (StoreErrorKind::Unavailable, true));
         }
     }

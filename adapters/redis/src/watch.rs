@@ -84,7 +84,7 @@ impl Subscriptions {
         let watch = self.watchers.watch(partition);
         if let Err(error) = self.subscribe(subscribed, partition).await {
             *open = None;
-            return Err(failed(OPERATION, self.config.is_cluster(), &error));
+            return Err(failed(OPERATION, &self.config, &error));
         }
         if subscribed.is_lost.load(Ordering::Relaxed) {
             *open = None;
