@@ -88,7 +88,7 @@ impl RedisConfig {
                 "prefix" => settings.prefix = Some(value.into_owned()),
                 "ca" => settings.ca = Some(value.into_owned()),
                 "user" | "pass" | "db" if is_socket => {
-                    of_socket.push((name.into_owned(), value.into_owned()))
+                    of_socket.push((name.into_owned(), value.into_owned()));
                 }
                 _ => {
                     return Err(wrong(&format!("sets {name:?}, which is no setting (there are {SETTINGS})")));

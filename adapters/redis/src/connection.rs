@@ -27,6 +27,9 @@ use crate::{
 /// What hears of what Redis says unasked.
 pub(crate) type Listener = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
+/// What rustls says of a certificate, which the library hands on as a failure of the connection.
+const NOT_VOUCHED_FOR: &str = "invalid peer certificate";
+
 /// A connection that is open, or was. Clones are the same one.
 #[derive(Clone)]
 pub(crate) enum Connection {
@@ -80,15 +83,16 @@ impl Connection {
                 return Err(Failure::lost(operation, detail).unsent());
             }
         };
-        let detail = format!("no connection to {config}: {}", said(&why));
-        // That is rustls' own word for it, which the library hands on as a failure of the connection.
-        Err(match detail.contains("invalid peer certificate") {
-            true => {
-                let detail = format!("{detail} (name the authority that vouches for it with `ca=FILE`)");
-                Failure::of(StoreErrorKind::Denied, operation, detail)
-            }
-            false => Failure::of(why.kind(), operation, detail).unsent(),
-        })
+        let why_it_is = said(&why);
+        if why.kind() != StoreErrorKind::Denied && !why_it_is.contains(NOT_VOUCHED_FOR) {
+            return Err(Failure::of(why.kind(), operation, why_it_is).unsent());
+        }
+        let way_out = match why_it_is.contains(NOT_VOUCHED_FOR) {
+            true => " (name the authority that vouches for it with `ca=FILE`)",
+            false => "",
+        };
+        let detail = format!("{config} lets nobody in so: {why_it_is}{way_out}");
+        Err(Failure::of(StoreErrorKind::Denied, operation, detail))
     }
 
     async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {

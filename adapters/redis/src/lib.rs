@@ -1,9 +1,8 @@
 //! Keeps an edgemcp server's entries in Redis or Valkey: one store for all instances, natively and on AWS Lambda.
 //!
-//! A program that is to take it says so once:
+//! A program that is to take it says so once, in its `main`:
 //!
-//! ```ignore
-//! // src/main.rs
+//! ```text
 //! fn main() -> ExitCode {
 //!     edgemcp_native::Program::new(server).store(edgemcp_redis::opener()).run()
 //! }

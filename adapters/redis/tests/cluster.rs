@@ -1,5 +1,6 @@
 //! What becomes of a store in a cluster whose nodes are lost, and whose partitions move.
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,

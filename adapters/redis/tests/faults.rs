@@ -14,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -149,7 +149,7 @@ async fn a_redis_that_does_not_answer_is_given_up_in_time_and_asked_again() {
         sum = store.increment(&key("count"), 1, None).await.unwrap();
         server.signal("STOP");
         for operation in ["get", "put", "list"] {
-            let began = Instant::now();
+            let began = tokio::time::Instant::now();
             let error = unavailable(match operation {
                 "get" => store.get(&key("x"), Consistency::Strong).await.map(drop),
                 "put" => store.put(&key("x"), "x".into(), None).await,

@@ -1,5 +1,6 @@
 //! What is sent again when an answer is lost, and what is not: nothing happens twice.
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,6 @@
 //! Who watches hears of every change whoever made it, and is told by the watch's end where something may be missed.
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
