@@ -12,6 +12,7 @@ use edgemcp::{
         Clock, Host, Instances, Log, LogFormat, LogLevel, LogLine, LogSettings, Platform, Random,
         RandomError, Timestamp, Vars,
     },
+    store::StoreOpener,
 };
 
 use crate::{
@@ -19,12 +20,13 @@ use crate::{
     fetch::{Https, HttpsFetch},
     invoke::{Itself, SelfInvocation},
     settings::{self, TASKS},
+    store_url::{self, STORE_URL},
 };
 
 const HOST: Host = Host {
     name: "AWS Lambda",
     instances: Instances::Many,
-    stores: "set `EDGEMCP_TABLE` to a DynamoDB table, which the deployment makes",
+    stores: "set `EDGEMCP_TABLE` to a DynamoDB table, which the deployment makes, or `EDGEMCP_REDIS_URL`",
 };
 
 /// What is wrong with the environment: every problem, one per line.
@@ -50,8 +52,17 @@ impl std::error::Error for ConfigError {}
 ///
 /// # Errors
 /// [`ConfigError`] where a variable that is set cannot be meant: an unknown `EDGEMCP_LAMBDA_RESPONSE`,
-/// `EDGEMCP_LAMBDA_TASKS`, `EDGEMCP_LOG` or `EDGEMCP_LOG_FORMAT`, a table without a region or credentials, tasks without a table.
+/// `EDGEMCP_LAMBDA_TASKS`, `EDGEMCP_LOG` or `EDGEMCP_LOG_FORMAT`, a table without a region or credentials, tasks without a
+/// table, a store's URL.
 pub fn platform() -> Result<Platform, ConfigError> {
+    platform_with(&[])
+}
+
+/// As [`platform`], where `EDGEMCP_REDIS_URL` may name a store that one of `openers` opens.
+///
+/// # Errors
+/// As those of [`platform`]: where nothing opens the URL, where it cannot be meant, and where there is a table too.
+pub fn platform_with(openers: &[StoreOpener]) -> Result<Platform, ConfigError> {
     let vars = Environment;
     let mut problems = Problems::default();
     let log = settings::log(&vars).map_err(|several| problems.0.extend(several));
@@ -66,10 +77,16 @@ pub fn platform() -> Result<Platform, ConfigError> {
         (Ok(true), Err(_)) | (Ok(false), _) => Ok(None),
         (Err(problem), _) => Err(problem),
     };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = problems.or_default(store_url::store(&vars, openers, &clock));
     let table = problems.or_default(table);
+    if table.is_some() && store.is_some() {
+        problems.0.push(format!(
+            "`{TABLE}` and `{STORE_URL}` are both set, and a server has one store (unset one of them)"
+        ));
+    }
     let itself = problems.or_default(itself);
     let (Ok(log), true) = (log, problems.0.is_empty()) else { return Err(ConfigError(problems.0)) };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let https = Arc::new(Https::default());
     let mut platform = Platform::builder(clock.clone(), Arc::new(SystemRandom))
         .fetch(Arc::new(HttpsFetch::new(https.clone())))
@@ -81,6 +98,9 @@ pub fn platform() -> Result<Platform, ConfigError> {
     }
     if let Some(itself) = itself {
         platform = platform.delegate(Arc::new(SelfInvocation::new(itself, clock.clone(), https.clone())));
+    }
+    if let Some(store) = store {
+        platform = platform.store(store);
     }
     if let Some(config) = table {
         platform = platform.store(Arc::new(DynamoDbStore::new(config, clock).sharing(https)));

@@ -81,6 +81,7 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
         .env("EDGEMCP_LOG", "trace")
         .env("EDGEMCP_LOG_FORMAT", "xml")
         .env("EDGEMCP_TABLE", "adder")
+        .env("EDGEMCP_REDIS_URL", "redis://app:s3cret@redis.example")
         .env_remove("AWS_LAMBDA_FUNCTION_VERSION")
         .output()
         .await
@@ -95,10 +96,12 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
         "`EDGEMCP_LOG_FORMAT`",
         "AWS_REGION",
         "AWS_LAMBDA_FUNCTION_VERSION",
+        "`edgemcp_lambda::Program::new(server).store(edgemcp_redis::opener()).run()`",
         "\"add\"",
     ] {
         assert!(problems.iter().any(|problem| problem.contains(part)), "{part} in {log}");
     }
+    assert!(!log.contains("s3cret"), "{log}");
     assert_eq!(*asked.lock().unwrap(), 0);
 }
 

@@ -1,7 +1,8 @@
 //! Runs an edgemcp server on your own machine: over HTTP or stdio, with a store in an embedded SQLite file, or in plain files.
 //!
-//! [`run()`] is all a program needs. To put a server into an application of your own there is [`McpService`], which
-//! goes into an axum router or a hyper server, and [`NativePlatform`], which is what it runs on.
+//! [`run()`] is all a program needs; [`Program`] lets its user choose further stores, such as Redis. To put a server into
+//! an application of your own there is [`McpService`], which goes into an axum router or a hyper server, and
+//! [`NativePlatform`], which is what it runs on.
 //!
 //! # Testing a server
 //!
@@ -82,7 +83,7 @@ pub use self::{
         HttpFetch, NativePlatform, NativePlatformBuilder, OsRandom, SealKey, StderrLog, StopSignal,
         SystemClock, TokioBackground,
     },
-    run::run,
+    run::{Program, run},
     stdio::{STDIO_REQUESTS_MAX, STDIO_STOP_TIME_MAX, serve_stdio},
     store::{
         FileStore, STORE_CHANGES_MAX, STORE_VALUE_BYTES_MAX, STORE_WATCH_EVERY, SqliteStore, StorePathError,

@@ -59,6 +59,21 @@ pub(crate) enum StorePlace {
     File(PathBuf),
     /// In this folder, each entry in a file of its own.
     Folder(PathBuf),
+    /// Where this URL says.
+    Url(StoreUrl),
+}
+
+/// A store's URL, and the option or variable it came from. Its debug form does not show it: it may have a password in it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoreUrl {
+    pub(crate) from: String,
+    pub(crate) url: String,
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreUrl").field("from", &self.from).finish_non_exhaustive()
+    }
 }
 
 /// A command line, or a variable, that cannot be followed.
@@ -210,9 +225,13 @@ fn port(given: &Setting) -> Result<u16, OptionsError> {
 
 fn store(given: Setting) -> Result<StorePlace, OptionsError> {
     match given.value.to_str() {
-        Some("") => Err(given.wrong("a store is a file's path, a folder's with `/` at its end, or `memory`")),
+        Some("") => Err(given.wrong(
+            "a store is a file's path, a folder's with `/` at its end, `memory`, or a URL such as redis://host",
+        )),
         // As SQLite's own tools call it, too.
         Some("memory" | ":memory:") => Ok(StorePlace::Memory),
+        // It may end as a folder's path does.
+        Some(url) if is_url(url) => Ok(StorePlace::Url(StoreUrl { from: given.from.clone(), url: url.to_owned() })),
         _ if is_folder(&given.value) => Ok(StorePlace::Folder(given.value.into())),
         _ => Ok(StorePlace::File(given.value.into())),
     }
@@ -222,6 +241,14 @@ fn store(given: Setting) -> Result<StorePlace, OptionsError> {
 /// before its first use and after.
 fn is_folder(path: &OsStr) -> bool {
     path.as_encoded_bytes().last().is_some_and(|&last| std::path::is_separator(char::from(last)))
+}
+
+/// Whether it begins with a scheme and `://`, as no file's path does.
+fn is_url(text: &str) -> bool {
+    let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(of_scheme)
+    })
 }
 
 /// The answer to `--help`.
@@ -241,10 +268,11 @@ Options:
                           [default: {HOST}] [variable: EDGEMCP_HOST]
   -p, --port PORT         The port to listen on; 0 for any free one
                           [default: {PORT}] [variable: EDGEMCP_PORT]
-  --store PATH|memory     The SQLite file to keep the store in; or, where PATH
+  --store PATH|memory|URL The SQLite file to keep the store in; or, where PATH
                           ends with `/`, the folder to keep each entry in as a
                           JSON file; or `memory` for a store that ends with
-                          the process
+                          the process; or the URL of a store that this program
+                          was built with, such as redis://host:6379
                           [default: store.sqlite3 under the server's name in
                           this user's data folder] [variable: EDGEMCP_STORE]
   --env-file PATH         The file to read variables from that this process was
@@ -420,7 +448,8 @@ mod tests {
         assert_eq!(refused(&["--transport", "sse"]), "--transport is \"sse\": a transport is http or stdio");
         assert_eq!(
             refused(&["--store="]),
-            "--store is \"\": a store is a file's path, a folder's with `/` at its end, or `memory`"
+            "--store is \"\": a store is a file's path, a folder's with `/` at its end, `memory`, or a URL such as \
+             redis://host"
         );
     }
 
@@ -432,6 +461,27 @@ mod tests {
         for given in ["notes", "notes/store", "memory.", ".."] {
             assert_eq!(serve(&["--store", given], &[]).store, StorePlace::File(given.into()));
         }
+    }
+
+    #[test]
+    fn a_url_is_no_path_and_is_not_shown() {
+        for url in [
+            "redis://u:s3cret@h:6379/1",
+            "redis://h/",
+            "unix:///run/redis.sock",
+            "redis+unix:///s",
+            "anything://",
+        ] {
+            let options = serve(&["--store", url], &[]);
+            let expected = StoreUrl { from: "--store".to_owned(), url: url.to_owned() };
+            assert_eq!(options.store, StorePlace::Url(expected));
+            assert!(!format!("{options:?}").contains("s3cret"), "{options:?}");
+        }
+        for path in ["file:store", "./a://b", "a b://c", "://x", "C:\\store", "redis:6379"] {
+            assert_eq!(serve(&["--store", path], &[]).store, StorePlace::File(path.into()), "{path}");
+        }
+        let StorePlace::Url(from_var) = serve(&[], &[("EDGEMCP_STORE", "redis://h")]).store else { panic!() };
+        assert_eq!(from_var.from, "EDGEMCP_STORE");
     }
 
     #[cfg(unix)]

@@ -11,16 +11,16 @@ use std::{
 };
 
 use edgemcp::{
-    Server, Service,
-    platform::{Clock, Exposure, Log, LogLevel, Platform},
-    store::{MemoryStore, Store},
+    SEAL_KEYS, Server, Service,
+    platform::{Clock, Exposure, Log, LogLevel, Platform, Vars as _},
+    store::{MemoryStore, Store, StoreOpener},
 };
 use tokio::{io::BufReader, net::TcpListener, sync::oneshot};
 
 use crate::{
     http::{STOP_TIME_MAX, listen, serve_http},
     nest::McpService,
-    options::{Command, Given, Options, OptionsError, StorePlace, Transport, help},
+    options::{Command, Given, Options, OptionsError, StorePlace, StoreUrl, Transport, help},
     platform::{EnvFiles, NativePlatform, SealKey, StderrLog, StopSignal, SystemClock, TokioBackground},
     signals::Signals,
     stdio::serve_stdio,
@@ -33,7 +33,7 @@ const FAILED: u8 = 1;
 /// The exit code of a command line that cannot be followed.
 const USAGE: u8 = 2;
 
-/// Runs `server` as this program, until it is told to stop.
+/// Runs `server` as this program, until it is told to stop: [`Program`] with the stores that this crate has.
 ///
 /// It listens at `http://127.0.0.1:8000/mcp` and keeps its store in this user's data folder; the command line and
 /// the variables behind it change that, and `--help` tells how. Variables are the process's own, and behind them those
@@ -59,33 +59,83 @@ const USAGE: u8 = 2;
 /// }
 /// ```
 pub fn run(server: impl FnOnce() -> Server) -> ExitCode {
-    let mut args = std::env::args_os();
-    let program = args.next();
-    let configured = match Command::parse(args) {
-        Ok(Command::Help) => return print(&help(&name(program))),
-        Ok(Command::Version) => None,
-        Ok(Command::Serve(given)) => match configured(*given) {
-            Ok(configured) => Some(configured),
-            Err((code, problem)) => return fail(code, &problem),
-        },
-        Err(error) => return fail(USAGE, &error.to_string()),
-    };
-    let service = match server().build() {
-        Ok(service) => Arc::new(service),
-        Err(problems) => return fail(FAILED, &problems.to_string()),
-    };
-    let Some((options, vars)) = configured else {
-        return print(&format!("{} {}\n", service.name(), service.version()));
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(FAILED, &format!("the runtime cannot start: {error}")),
-    };
-    let code =
-        runtime.block_on(serve(service, options, vars)).unwrap_or_else(|problem| fail(FAILED, &problem));
-    // A thread that still reads standard input cannot be stopped, and must not hold up the exit.
-    runtime.shutdown_background();
-    code
+    Program::new(server).run()
+}
+
+/// A server as a program, with what [`run()`] does not bring by itself.
+///
+/// ```no_run
+/// # use std::{process::ExitCode, sync::Arc};
+/// # use edgemcp::{Server, store::{MemoryStore, StoreOpener}};
+/// # fn server() -> Server { Server::new("calculator", "1.0.0") }
+/// # mod edgemcp_redis {
+/// #     use super::*;
+/// #     pub fn opener() -> StoreOpener {
+/// #         StoreOpener::new(&["redis"], |_, clock| Ok(Arc::new(MemoryStore::new(clock))))
+/// #     }
+/// # }
+/// fn main() -> ExitCode {
+///     // Then `--store redis://localhost:6379`, or `EDGEMCP_STORE`.
+///     edgemcp_native::Program::new(server).store(edgemcp_redis::opener()).run()
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "it does nothing before `run` is called"]
+pub struct Program<S> {
+    server: S,
+    openers: Vec<StoreOpener>,
+}
+
+impl<S: FnOnce() -> Server> Program<S> {
+    /// The program that serves `server`.
+    pub fn new(server: S) -> Self {
+        Self { server, openers: Vec::new() }
+    }
+
+    /// Lets the program's user choose a store that `opener` opens, by its URL.
+    ///
+    /// Such a store is shared by several machines. So that they know one another's sessions and states, give all of them
+    /// the same [`SEAL_KEYS`]; without it each has a key of its own, which the log says.
+    pub fn store(mut self, opener: StoreOpener) -> Self {
+        self.openers.push(opener);
+        self
+    }
+
+    /// Runs it, as [`run()`] does.
+    pub fn run(self) -> ExitCode {
+        let mut args = std::env::args_os();
+        let program = args.next();
+        let configured = match Command::parse(args) {
+            Ok(Command::Help) => return print(&help(&name(program))),
+            Ok(Command::Version) => None,
+            Ok(Command::Serve(given)) => match configured(*given) {
+                Ok(configured) => Some(configured),
+                Err((code, problem)) => return fail(code, &problem),
+            },
+            Err(error) => return fail(USAGE, &error.to_string()),
+        };
+        let service = match (self.server)().build() {
+            Ok(service) => Arc::new(service),
+            Err(problems) => return fail(FAILED, &problems.to_string()),
+        };
+        let Some((options, vars)) = configured else {
+            return print(&format!("{} {}\n", service.name(), service.version()));
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = match store(&options.store, service.name(), &clock, &self.openers) {
+            Ok(store) => store,
+            Err(problem) => return fail(USAGE, &problem),
+        };
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(FAILED, &format!("the runtime cannot start: {error}")),
+        };
+        let served = runtime.block_on(serve(service, options, (store, clock), vars));
+        let code = served.unwrap_or_else(|problem| fail(FAILED, &problem));
+        // A thread that still reads standard input cannot be stopped, and must not hold up the exit.
+        runtime.shutdown_background();
+        code
+    }
 }
 
 /// How to serve, and the settings of the server.
@@ -104,18 +154,23 @@ fn configured(given: Given) -> Result<(Options, EnvFiles), (u8, String)> {
     Ok((options.map_err(usage)?, files))
 }
 
-async fn serve(service: Arc<Service>, options: Options, vars: EnvFiles) -> Result<ExitCode, String> {
+async fn serve(
+    service: Arc<Service>,
+    options: Options,
+    (store, clock): (Arc<dyn Store>, Arc<dyn Clock>),
+    vars: EnvFiles,
+) -> Result<ExitCode, String> {
     let signals = Signals::new().map_err(|error| format!("signals cannot be received: {error}"))?;
     let (background, stopping) = (TokioBackground::new(), StopSignal::new());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let log = StderrLog::from_vars(&vars, clock.clone());
     let files: Vec<_> = vars.paths().iter().map(|path| path.display().to_string()).collect();
     if !files.is_empty() {
         log.log(LogLevel::Info, &format!("settings are read from {} too", files.join(" and ")));
     }
+    let has_seal_keys = vars.var(SEAL_KEYS).is_some_and(|keys| !keys.is_empty());
     let platform = NativePlatform::builder(service.name())
-        .clock(clock.clone())
-        .store(store(&options.store, service.name(), &clock))
+        .clock(clock)
+        .store(store)
         .vars(Arc::new(vars))
         .log(Arc::new(log.clone()))
         .background(Arc::new(background.clone()))
@@ -126,6 +181,13 @@ async fn serve(service: Arc<Service>, options: Options, vars: EnvFiles) -> Resul
         return Err(problems.join("\n"));
     }
     let platform = platform.seal_key(seal_key(&options.store, service.name()));
+    if matches!(options.store, StorePlace::Url(_)) && !has_seal_keys {
+        let message = format!(
+            "other machines share this store and not this machine's key, so they do not know its sessions and states \
+             (set `{SEAL_KEYS}` on all of them to the same output of `openssl rand -base64 32`)"
+        );
+        platform.clone().build().log(LogLevel::Warning, &message);
+    }
     match options.transport {
         Transport::Http => {
             let (listener, address) = listen(&options.host, options.port).await?;
@@ -251,19 +313,45 @@ async fn finish(service: &Service, background: &TokioBackground, platform: &Plat
     }
 }
 
-fn store(place: &StorePlace, name: &str, clock: &Arc<dyn Clock>) -> Arc<dyn Store> {
-    match place {
-        StorePlace::Default => Arc::new(SqliteStore::open_default(name, clock.clone())),
-        StorePlace::Memory => Arc::new(MemoryStore::new(clock.clone())),
-        StorePlace::File(path) => Arc::new(SqliteStore::open(path, clock.clone())),
-        StorePlace::Folder(path) => Arc::new(FileStore::open(path, clock.clone())),
+fn store(
+    place: &StorePlace,
+    name: &str,
+    clock: &Arc<dyn Clock>,
+    openers: &[StoreOpener],
+) -> Result<Arc<dyn Store>, String> {
+    let StoreUrl { from, url } = match place {
+        StorePlace::Default => return Ok(Arc::new(SqliteStore::open_default(name, clock.clone()))),
+        StorePlace::Memory => return Ok(Arc::new(MemoryStore::new(clock.clone()))),
+        StorePlace::File(path) => return Ok(Arc::new(SqliteStore::open(path, clock.clone()))),
+        StorePlace::Folder(path) => return Ok(Arc::new(FileStore::open(path, clock.clone()))),
+        StorePlace::Url(url) => url,
+    };
+    if let Some(opener) = openers.iter().find(|opener| opener.opens(url)) {
+        return opener.open(url, clock.clone()).map_err(|error| format!("{from}: {error}"));
     }
+    let scheme = url.split("://").next().unwrap_or_default();
+    let schemes: Vec<_> = openers.iter().flat_map(StoreOpener::schemes).copied().collect();
+    Err(match (scheme, &schemes[..]) {
+        ("redis" | "rediss" | "valkey" | "valkeys", []) => format!(
+            "{from} is a `{scheme}://` URL, and this program was built without that store (add the crate \
+             `edgemcp-redis`, and run the server with \
+             `edgemcp_native::Program::new(server).store(edgemcp_redis::opener()).run()`)"
+        ),
+        (_, []) => format!(
+            "{from} is a `{scheme}://` URL, and this program was built without a store that has one (it takes a \
+             file's path, or `memory`; `edgemcp_native::Program` takes other stores)"
+        ),
+        (_, schemes) => format!(
+            "{from} is a `{scheme}://` URL, and no store of this program opens it (there are {})",
+            schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>().join(", ")
+        ),
+    })
 }
 
-/// Beside the store, so that both are moved and deleted together.
+/// Beside the store, so that both are moved and deleted together. Where that is elsewhere, as for the default store.
 fn seal_key(place: &StorePlace, name: &str) -> SealKey {
     match place {
-        StorePlace::Default => SealKey::beside_default_store(name),
+        StorePlace::Default | StorePlace::Url(_) => SealKey::beside_default_store(name),
         StorePlace::Memory => SealKey::Memory,
         StorePlace::File(path) => SealKey::File(path.with_extension("seal.key")),
         // A file at the top of the folder is no entry.

@@ -130,6 +130,28 @@ fn a_command_line_that_cannot_be_followed_is_exit_code_2() {
 }
 
 #[test]
+fn a_store_that_the_program_was_not_built_with_is_told_with_the_way_out_and_its_password_is_not() {
+    let home = home();
+    for (url, part) in [
+        (
+            "redis://app:s3cret@redis.example",
+            "`edgemcp_native::Program::new(server).store(edgemcp_redis::opener()).run()`",
+        ),
+        ("valkeys://app:s3cret@redis.example", "`edgemcp-redis`"),
+        ("postgres://app:s3cret@db.example", "a `postgres://` URL"),
+    ] {
+        let (code, out, err) = ran(hello(home.path(), &["--store", url]));
+        assert_eq!((code, &*out), (Some(2), ""));
+        assert!(err.starts_with("--store is ") && err.contains(part), "{err}");
+        assert!(!err.contains("s3cret"), "{err}");
+    }
+    let mut command = hello(home.path(), &[]);
+    command.env("EDGEMCP_STORE", "redis://app:s3cret@redis.example");
+    let (code, _, err) = ran(command);
+    assert!(code == Some(2) && err.starts_with("EDGEMCP_STORE is ") && !err.contains("s3cret"), "{err}");
+}
+
+#[test]
 fn a_definition_with_mistakes_names_each_of_them() {
     let (code, out, err) = ran(Command::new(env!("CARGO_BIN_EXE_two_mistakes")));
     assert_eq!((code, &*out), (Some(1), ""));

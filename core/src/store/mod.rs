@@ -10,6 +10,7 @@ mod key;
 mod memory;
 mod need;
 mod none;
+mod opener;
 #[cfg(feature = "py-key-value")]
 pub mod py_key_value;
 mod survey;
@@ -28,6 +29,7 @@ pub use self::{
     memory::{MEMORY_ENTRIES_MAX, MemoryStore},
     need::{Lack, Need},
     none::NoStore,
+    opener::StoreOpener,
     survey::{Survey, SurveyPage, Surveyed},
     transaction::{Action, TRANSACTION_WRITES_MAX, Write},
     watch::{WATCH_ITEMS_MAX, Watchers},
