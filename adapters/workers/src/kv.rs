@@ -16,7 +16,6 @@ use edgemcp::{
         StoreErrorKind,
     },
 };
-use futures_util::future::try_join_all;
 use worker::{Env, send::SendFuture};
 
 use self::namespace::Namespace;
@@ -107,14 +106,15 @@ impl KvStore {
         let mut page = Page::default();
         let (mut bytes, mut groups) = (0, items.chunks(READS_AT_ONCE));
         for group in groups.by_ref() {
-            let entries = try_join_all(group.iter().map(|item| async {
-                let key = partition.item(item.as_str())?;
+            let keys = group.iter().map(|item| partition.item(item.as_str()));
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            let found = self.get_many(&keys, Consistency::Strong).await?;
+            for (item, entry) in group.iter().zip(found) {
                 // It may have gone between the two calls, or be known here and not readable yet.
-                Ok::<_, StoreError>(self.read("list", &key).await?.map(|entry| (item.clone(), entry)))
-            }))
-            .await?;
-            let found = entries.into_iter().flatten();
-            page.entries.extend(found.inspect(|(_, entry)| bytes += entry.value.len()));
+                let Some(entry) = entry else { continue };
+                bytes += entry.value.len();
+                page.entries.push((item.clone(), entry));
+            }
             page.next = group.last().cloned();
             if bytes > PAGE_BYTES_MAX {
                 break;

@@ -1,11 +1,14 @@
 //! Does many operations on a store that takes them one by one.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
 
-use super::{Key, StoreError};
+use super::{Entry, Key, StoreError};
 use crate::future::BoxFuture;
 
 /// An entry to be written: one of [`Store::put_many`](super::Store::put_many).
@@ -39,29 +42,70 @@ impl Put {
 /// How many operations are under way at once. Workers allow six connections at once, and queue what is more.
 const AT_ONCE: usize = 6;
 
-/// What each of `operations` came to, in their order; the first error ends it.
+/// The entries under `keys`, in their order, each by a `get` of its own; the first error ends it.
 ///
-/// They are boxed by then, so that this is compiled once and not for every store.
-pub(super) fn all<'a, T: Send + 'a>(
-    operations: Vec<BoxFuture<'a, Result<T, StoreError>>>,
-) -> BoxFuture<'a, Result<Vec<T>, StoreError>> {
-    Box::pin(async move {
-        let mut done = Vec::with_capacity(operations.len());
-        let mut operations = operations.into_iter();
-        loop {
-            let some: Vec<_> = operations.by_ref().take(AT_ONCE).collect();
-            if some.is_empty() {
-                return Ok(done);
-            }
-            done.extend(try_join_all(some).await?);
-        }
-    })
+/// A store's vtable has what it does not override, whether or not anybody calls it: so a store adds only the closure to
+/// what is compiled once, here.
+pub(super) fn get_each<'a>(
+    keys: &'a [Key],
+    get: &dyn Fn(&'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>>,
+) -> BoxFuture<'a, Result<Vec<Option<Entry>>, StoreError>> {
+    let operations = keys.iter().map(|key| Operation::Waits(get(key))).collect();
+    Box::pin(All { operations, first: 0 })
 }
 
-/// As [`all`], of operations that come to nothing but their error.
-pub(super) fn each<'a>(
-    operations: Vec<BoxFuture<'a, Result<(), StoreError>>>,
+/// Writes `puts`, the last one of each key, each by a `put` of its own; the first error ends it.
+pub(super) fn put_each<'a>(
+    puts: &'a [Put],
+    put: &dyn Fn(&'a Put) -> BoxFuture<'a, Result<(), StoreError>>,
 ) -> BoxFuture<'a, Result<(), StoreError>> {
-    let all = all(operations);
+    let operations = Put::last_of_each(puts).map(|each| Operation::Waits(put(each))).collect();
+    let all = All { operations, first: 0 };
     Box::pin(async move { all.await.map(drop) })
+}
+
+/// Many operations, of which the first that are not done are under way. (`try_join_all` and `buffered` keep a list of
+/// those to be woken, which is several kilobytes in every Worker; looking at six is cheaper.)
+struct All<'a, T> {
+    operations: Vec<Operation<'a, T>>,
+    /// All before it are done.
+    first: usize,
+}
+
+enum Operation<'a, T> {
+    Waits(BoxFuture<'a, Result<T, StoreError>>),
+    Done(T),
+}
+
+// No result is pinned.
+impl<T> Unpin for All<'_, T> {}
+
+impl<T> Future for All<'_, T> {
+    type Output = Result<Vec<T>, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { operations, first } = &mut *self;
+        let mut under_way = 0;
+        for operation in operations.iter_mut().skip(*first) {
+            if let Operation::Waits(future) = operation {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(result) => *operation = Operation::Done(result?),
+                    Poll::Pending => under_way += 1,
+                }
+            }
+            match under_way {
+                0 => *first += 1,
+                AT_ONCE => break,
+                _ => {}
+            }
+        }
+        if under_way > 0 {
+            return Poll::Pending;
+        }
+        let done = std::mem::take(operations).into_iter().filter_map(|operation| match operation {
+            Operation::Done(result) => Some(result),
+            Operation::Waits(_) => None,
+        });
+        Poll::Ready(Ok(done.collect()))
+    }
 }
