@@ -50,6 +50,8 @@ const BOOKMARKS_MAX: usize = 256;
 /// - One write per second and key; the next one fails as throttled.
 /// - [`increment`](Store::increment) is a read and a write: two at once can lose a count, and so can one after another
 ///   in two places.
+/// - [`get_many`](Store::get_many) and [`put_many`](Store::put_many) are one operation for every entry, six at a time.
+///   (KV reads a hundred at once only as text or JSON, and values are any bytes.)
 /// - [`take`](Store::take) and [`put_if`](Store::put_if) are not offered, since KV has no compare-and-set.
 /// - [`list`](Store::list) is one KV operation for every 1,000 names up to its end and one per entry. KV can only list
 ///   from the start, so a page far into a large partition costs more, unless the same event has listed up to there;
@@ -106,8 +108,12 @@ impl KvStore {
         let mut page = Page::default();
         let (mut bytes, mut groups) = (0, items.chunks(READS_AT_ONCE));
         for group in groups.by_ref() {
-            let keys = group.iter().map(|item| partition.item(item.as_str()));
-            let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            let key = |item: &String| {
+                let named =
+                    |_| namespace::corrupt("list", &format!("{partition}/{item}"), "a name that is no key");
+                partition.item(item.as_str()).map_err(named)
+            };
+            let keys = group.iter().map(key).collect::<Result<Vec<_>, _>>()?;
             let found = self.get_many(&keys, Consistency::Strong).await?;
             for (item, entry) in group.iter().zip(found) {
                 // It may have gone between the two calls, or be known here and not readable yet.
