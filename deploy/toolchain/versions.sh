@@ -30,3 +30,4 @@ EDGEMCP_WASM_BINDGEN_DIR=$EDGEMCP_CACHE/tools/wasm-bindgen-$EDGEMCP_WASM_BINDGEN
 EDGEMCP_DYNOXIDE_DIR=$EDGEMCP_CACHE/tools/dynoxide-$EDGEMCP_DYNOXIDE_VERSION
 EDGEMCP_LAMBDA_DIR=$EDGEMCP_CACHE/tools/lambda-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/lambda.txt")
 EDGEMCP_CLIENTS_DIR=$EDGEMCP_CACHE/tools/clients-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/clients.txt")
+EDGEMCP_STORES_DIR=$EDGEMCP_CACHE/tools/stores-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/stores.txt")

@@ -8,10 +8,14 @@ mod batch;
 mod error;
 mod key;
 mod memory;
+mod need;
 mod none;
+#[cfg(feature = "py-key-value")]
+pub mod py_key_value;
 mod survey;
 mod transaction;
 mod watch;
+pub mod wrap;
 
 use std::time::Duration;
 
@@ -22,6 +26,7 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     key::{KEY_PART_BYTES_MAX, Key, KeyError, Partition},
     memory::{MEMORY_ENTRIES_MAX, MemoryStore},
+    need::{Lack, Need},
     none::NoStore,
     survey::{Survey, SurveyPage, Surveyed},
     transaction::{Action, TRANSACTION_WRITES_MAX, Write},
