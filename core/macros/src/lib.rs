@@ -200,9 +200,8 @@ pub fn completion(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Reads a struct from variables: `Settings::from_platform(cx.platform())`.
 ///
 /// Each field is a variable. It is called by the field's name in capitals, and its doc comment tells whoever has to set
-/// it what it is for. What a field's type may be, and how it is written, is in the table of
-/// [`Setting`](https://docs.rs/edgemcp/latest/edgemcp/config/trait.Setting.html); an `Option` need not be set, and a
-/// `Secret` is never shown.
+/// it what it is for. What a field's type may be, and how it is written, is in the table of `edgemcp::config::Setting`: an
+/// `Option` need not be set, and a `Secret` is never shown.
 ///
 /// ```
 /// use edgemcp::prelude::*;
