@@ -114,7 +114,10 @@ async fn the_entries_of_a_collection_and_of_a_partition_are_listed() {
 async fn an_entry_is_shown_without_its_secrets_unless_they_are_asked_for() {
     on_each(|place| {
         let text = said(&["store", "show", "grants/ada/1", "--store", place]);
-        assert!(text.contains("inspector") && text.contains("kind    JSON") && text.contains("(in "), "{text}");
+        assert!(
+            text.contains("inspector") && text.contains("kind    JSON") && text.contains("(in "),
+            "{text}"
+        );
         assert!(!text.contains("hunter2"), "{text}");
         let revealed = said(&["store", "show", "grants/ada/1", "--reveal", "--store", place]);
         assert!(revealed.contains("hunter2"), "{revealed}");

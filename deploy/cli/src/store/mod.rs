@@ -201,11 +201,13 @@ async fn list(
         return Ok(lines(rows));
     }
     if found.is_empty() {
-        return Ok(format!("the store has nothing of {of} (`edgemcp store collections` lists what it has)\n"));
+        return Ok(format!(
+            "the store has nothing of {of} (`edgemcp store collections` lists what it has)\n"
+        ));
     }
-    let rows = found.values().map(|entry| {
-        vec![entry.key.to_string(), size(entry.value_bytes), age(entry.expires_at, now)]
-    });
+    let rows = found
+        .values()
+        .map(|entry| vec![entry.key.to_string(), size(entry.value_bytes), age(entry.expires_at, now)]);
     let mut text = table(&[Column::left("KEY"), Column::right("SIZE"), Column::left("ENDS")], rows);
     if is_cut {
         text.push_str(&format!("… and more (`--limit` for more than {limit})\n"));

@@ -92,10 +92,14 @@ impl Place {
     pub(super) fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Survey>, String> {
         Ok(match self {
             Self::File(path) if !Path::new(path).exists() => {
-                return Err(format!("there is no store at {path} (a server makes it when it first keeps something)"));
+                return Err(format!(
+                    "there is no store at {path} (a server makes it when it first keeps something)"
+                ));
             }
             Self::Folder(path) if !Path::new(path).exists() => {
-                return Err(format!("there is no store in {path} (a server makes it when it first keeps something)"));
+                return Err(format!(
+                    "there is no store in {path} (a server makes it when it first keeps something)"
+                ));
             }
             Self::File(path) => Arc::new(SqliteStore::open(path, clock)),
             Self::Folder(path) => Arc::new(FileStore::open(path, clock)),

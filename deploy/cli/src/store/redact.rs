@@ -5,8 +5,22 @@ use serde_json::{Map, Value};
 
 /// Names of members whose value is left out, by a part of them: what servers, OAuth and HTTP call their secrets.
 const SECRET_NAMES: [&str; 16] = [
-    "token", "secret", "password", "passwd", "key", "code", "verifier", "challenge", "credential", "auth", "cookie",
-    "session", "nonce", "signature", "state", "email",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "key",
+    "code",
+    "verifier",
+    "challenge",
+    "credential",
+    "auth",
+    "cookie",
+    "session",
+    "nonce",
+    "signature",
+    "state",
+    "email",
 ];
 
 /// A text that is as long and has no space in it may be a token, whatever it is called.
@@ -70,7 +84,14 @@ fn without_secrets(json: Value, depth: usize) -> Value {
                     _ => without_secrets(value, depth - 1),
                 };
                 // A map may have secrets for names, as one from tokens to users.
-                (if may_be_a_token(&name) { format!("<{} characters>", name.chars().count()) } else { name }, value)
+                (
+                    if may_be_a_token(&name) {
+                        format!("<{} characters>", name.chars().count())
+                    } else {
+                        name
+                    },
+                    value,
+                )
             });
             Value::Object(members.collect::<Map<_, _>>())
         }

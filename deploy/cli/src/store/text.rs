@@ -26,10 +26,11 @@ pub(super) fn table(columns: &[Column], rows: impl Iterator<Item = Vec<String>>)
     let widths: Vec<_> = (0..columns.len()).map(|at| width(at).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in &rows {
-        let cells = row.iter().zip(columns).zip(&widths).map(|((cell, column), width)| match column.is_right {
-            true => format!("{cell:>width$}"),
-            false => format!("{cell:<width$}"),
-        });
+        let cells =
+            row.iter().zip(columns).zip(&widths).map(|((cell, column), width)| match column.is_right {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
+            });
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
