@@ -41,9 +41,9 @@ async fn the_dynamodb_store_keeps_the_contract_on_ministack() {
     contract(&Emulator::ministack().await, |config| config).await.verdict().unwrap();
 }
 
-/// Every value of the contract that is no counter is then in parts, of one byte each.
+/// Every value of the contract that is longer than two bytes, and no counter, is then in parts.
 fn split(config: DynamoDbConfig) -> DynamoDbConfig {
-    config.part_bytes(1).value_bytes_max(700)
+    config.part_bytes(2).value_bytes_max(512)
 }
 
 #[tokio::test]

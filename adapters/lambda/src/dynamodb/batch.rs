@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The most items one BatchGetItem reads. What is beyond 16 MB of them DynamoDB leaves.
-const READS_AT_ONCE: usize = 100;
+pub(super) const READS_AT_ONCE: usize = 100;
 
 /// The most items one BatchWriteItem writes.
 pub(super) const WRITES_AT_ONCE: usize = 25;

@@ -13,7 +13,7 @@ use edgemcp::{
 
 use super::{
     DynamoDbStore,
-    batch::{WRITES_AT_ONCE, by_key, write_of},
+    batch::{READS_AT_ONCE, WRITES_AT_ONCE, by_key, write_of},
     error::failed,
     item::{
         self, Head, Held, Item, PARTITION, Parts, SORT, TTL, VALUE, WRITTEN_MS, binary, corrupt, counter,
@@ -21,8 +21,8 @@ use super::{
     },
 };
 
-/// How many parts are read or written in one request: 4 MB of the largest, so that an attempt stays short.
-const PARTS_AT_ONCE: usize = 10;
+/// How much of a value is read or written in one request, in bytes, so that an attempt stays short.
+const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// How much longer than its entry a part is kept by DynamoDB's own deletion, in seconds: no clock that is wrong by less
 /// takes the parts from under a head that is still there.
@@ -85,7 +85,8 @@ impl DynamoDbStore {
             sha256: sha256(&value),
         };
         let numbered: Vec<_> = (0..).zip(chunks).collect();
-        for some in numbered.chunks(PARTS_AT_ONCE) {
+        let at_once = (BYTES_AT_ONCE / self.config.part_bytes).clamp(1, WRITES_AT_ONCE);
+        for some in numbered.chunks(at_once) {
             let mut writes = Vec::with_capacity(some.len());
             for (at, chunk) in some {
                 let mut part = part_key(key, &parts.id, *at);
@@ -193,8 +194,10 @@ impl DynamoDbStore {
         // What others wrote may say anything, so nothing is made as large as it says.
         let mut value = BytesMut::new();
         let mut next = 0;
+        let part_bytes = parts.bytes / usize::try_from(parts.count).unwrap_or(usize::MAX).max(1);
+        let at_once = (BYTES_AT_ONCE / part_bytes.max(1)).clamp(1, READS_AT_ONCE);
         while next < parts.count {
-            let numbers: Vec<_> = (next..parts.count).take(PARTS_AT_ONCE).collect();
+            let numbers: Vec<_> = (next..parts.count).take(at_once).collect();
             let keys = numbers.iter().map(|number| part_key(key, &parts.id, *number)).collect();
             let found = self.read_items(operation, keys, Consistency::Strong).await?;
             let found = by_key(operation, found)?;
