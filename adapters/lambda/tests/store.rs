@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use edgemcp::{
     platform::{Clock as _, Vars},
-    store::{Action, Condition, Consistency, Key, Store, StoreErrorKind, Survey as _, Write},
+    store::{Action, Condition, Consistency, Store, StoreErrorKind, Survey as _, Write},
 };
 use edgemcp_lambda::{DynamoDbConfig, DynamoDbStore, ITEM_VALUE_BYTES_MAX, VALUE_BYTES_MAX};
 use edgemcp_testkit::{Report, Subject, run_all};
@@ -126,38 +126,6 @@ async fn a_large_value_has_the_items_that_the_table_is_documented_with() {
             ];
             assert!(*part == expected.map(|(name, value)| (name.to_owned(), value)).into(), "part {at}");
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_largest_values_fit_beside_the_longest_key_and_one_byte_more_is_refused_with_its_size() {
-    Emulator::each(async |emulator| {
-        let table = Table::new(&emulator.address).await;
-        let part = "x".repeat(edgemcp::store::KEY_PART_BYTES_MAX);
-        let key = Key::new(&*part, &*part, &*part).unwrap();
-        let fits = [ITEM_VALUE_BYTES_MAX, ITEM_VALUE_BYTES_MAX + 1, VALUE_BYTES_MAX - 1, VALUE_BYTES_MAX];
-        for (seed, bytes) in (0..).zip(fits) {
-            let value = value(bytes, seed);
-            table.store.put(&key, value.clone(), Some(HOUR)).await.unwrap();
-            assert!(table.get(&key).await == Some(value), "{bytes} bytes");
-            let parts = if bytes <= ITEM_VALUE_BYTES_MAX { 0 } else { bytes.div_ceil(ITEM_VALUE_BYTES_MAX) };
-            assert_eq!(table.parts().await, parts, "{bytes} bytes");
-        }
-        // A configuration that wants none to be split.
-        let plain = table.another(|config| config.value_bytes_max(ITEM_VALUE_BYTES_MAX));
-        assert_eq!(plain.capabilities().value_bytes_max, Some(ITEM_VALUE_BYTES_MAX));
-        let largest = value(ITEM_VALUE_BYTES_MAX, 9);
-        plain.put(&key, largest.clone(), None).await.unwrap();
-        for (store, max) in [(&*table.store, VALUE_BYTES_MAX), (&plain, ITEM_VALUE_BYTES_MAX)] {
-            let over = value(max + 1, 10);
-            let error = store.put(&key, over, None).await.unwrap_err();
-            assert_eq!(error.kind(), StoreErrorKind::TooLarge, "{error}");
-            for size in [max, max + 1] {
-                assert!(error.to_string().contains(&size.to_string()), "{error}");
-            }
-        }
-        assert!(table.get(&key).await == Some(largest), "what is refused leaves what was there");
     })
     .await;
 }

@@ -13,7 +13,7 @@ use super::{
     client::once,
     error::failed,
     expected::{Expected, LIVE},
-    item::{self, COUNT, Held, Item, count, decode, number},
+    item::{self, COUNT, Item, VALUE, corrupt, count, decode, number},
     pause::{Pauses, THROTTLED_ATTEMPTS_MAX},
 };
 
@@ -79,7 +79,9 @@ async fn add(store: &DynamoDbStore, key: &Key, by: i64) -> Result<Met, StoreErro
             .table_name(store.config.table())
             .set_key(Some(item::key(key)))
             .update_expression(format!("SET {COUNT} = {COUNT} + :by"))
-            .condition_expression(format!("{COUNT} BETWEEN :least AND :most AND {LIVE}"))
+            .condition_expression(format!(
+                "{COUNT} BETWEEN :least AND :most AND attribute_not_exists({VALUE}) AND {LIVE}"
+            ))
             .expression_attribute_values(":by", number(by))
             .expression_attribute_values(":least", number(least))
             .expression_attribute_values(":most", number(most))
@@ -87,7 +89,7 @@ async fn add(store: &DynamoDbStore, key: &Key, by: i64) -> Result<Met, StoreErro
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let error = match update.customize().config_override(once()).send().await {
-            Ok(answer) => return sum(answer.attributes()).map(Met::Sum),
+            Ok(answer) => return sum(key, answer.attributes()).map(Met::Sum),
             Err(error) => error,
         };
         if let Some(UpdateItemError::ConditionalCheckFailedException(met)) = error.as_service_error() {
@@ -97,11 +99,9 @@ async fn add(store: &DynamoDbStore, key: &Key, by: i64) -> Result<Met, StoreErro
     }
 }
 
-fn sum(updated: Option<&Item>) -> Result<i64, StoreError> {
-    let corrupt =
-        || StoreError::new(StoreErrorKind::Corrupt, "increment", "DynamoDB returned no whole number");
-    match decode("increment", updated.ok_or_else(corrupt)?)?.held {
-        Held::Here(sum) => count(&sum).ok_or_else(corrupt),
-        Held::Apart(_) => Err(corrupt()),
-    }
+fn sum(key: &Key, updated: Option<&Item>) -> Result<i64, StoreError> {
+    let sum = updated.and_then(|updated| updated.get(COUNT)).and_then(|sum| sum.as_n().ok());
+    // DynamoDB adds to any number.
+    sum.and_then(|sum| count(sum.as_bytes()))
+        .ok_or_else(|| corrupt("increment", &item::key(key), "an `n` that is no whole number"))
 }

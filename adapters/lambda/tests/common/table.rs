@@ -87,10 +87,20 @@ impl Table {
         self.items().await.keys().filter(|(partition, _)| partition.matches('/').count() == 3).count()
     }
 
-    /// Puts an item as somebody else would.
+    /// Puts an item under a key as somebody else would.
     pub(crate) async fn put_raw(&self, key: &Key, attributes: &[(&str, AttributeValue)]) {
-        let keys = [("pk", key.partition().to_string()), ("sk", key.item().to_owned())];
-        let keys = keys.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+        self.put_raw_named(&key.partition().to_string(), key.item(), attributes).await;
+    }
+
+    /// Puts an item where no key of ours would.
+    pub(crate) async fn put_raw_named(
+        &self,
+        partition: &str,
+        sort: &str,
+        attributes: &[(&str, AttributeValue)],
+    ) {
+        let keys = [("pk", partition), ("sk", sort)];
+        let keys = keys.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
         let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let item: HashMap<_, _> = keys.into_iter().chain(attributes).collect();
         self.raw.put_item().table_name(self.config.table()).set_item(Some(item)).send().await.unwrap();
