@@ -2,6 +2,7 @@
 //! twice, and what may help is tried again.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -272,4 +273,29 @@ async fn a_transaction_whose_answer_is_lost_is_sent_again_as_the_same() {
     let tokens = on.each("/ClientRequestToken");
     assert!(tokens.len() == 3 && tokens[0].is_string(), "{tokens:?}");
     assert!(tokens[0] == tokens[1] && tokens[1] == tokens[2], "{tokens:?}");
+}
+
+#[tokio::test]
+async fn the_template_grants_what_requests_need_and_nothing_more() {
+    let mut needed = BTreeSet::from(["ConditionCheckItem".to_owned()]);
+    for operation in ONCE.iter().chain(&AGAIN) {
+        let on = troubled([]).await;
+        run(&on.store, operation).await.unwrap_err();
+        needed.insert(on.asked.lock().unwrap()[0].0.clone());
+    }
+    // A transaction needs the rights of its writes; to look the table over and to purge it is for its operator.
+    assert!(needed.remove("TransactWriteItems") && needed.remove("Scan"));
+    let template = include_str!("../../../../deploy/templates/lambda.yaml");
+    let granted = |text: &str, before: &str| -> BTreeSet<String> {
+        let actions =
+            text.split(before).skip(1).filter_map(|rest| rest.split(|c: char| !c.is_alphabetic()).next());
+        actions.map(str::to_owned).collect()
+    };
+    assert_eq!(granted(template, "- dynamodb:"), needed);
+    assert_eq!(granted(include_str!("../../src/lib.rs"), "\"dynamodb:"), needed);
+    let on = troubled([refused(400, "AccessDeniedException")]).await;
+    let text = run(&on.store, "get").await.unwrap_err().to_string();
+    for right in needed {
+        assert!(text.contains(&right), "{right} in {text}");
+    }
 }
