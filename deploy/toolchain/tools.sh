@@ -29,6 +29,7 @@ worker-build | $EDGEMCP_WORKER_BUILD_VERSION | $EDGEMCP_WORKER_BUILD_DIR | worke
 wasm-bindgen | $EDGEMCP_WASM_BINDGEN_VERSION | $EDGEMCP_WASM_BINDGEN_DIR | workers | crate.sh wasm-bindgen-cli | 1 min | the JavaScript side of a wasm module; always Cargo.lock's version
 dynoxide     | $EDGEMCP_DYNOXIDE_VERSION | $EDGEMCP_DYNOXIDE_DIR | lambda | crate.sh dynoxide-rs --no-default-features --features native-sqlite,http-server,cli | 1 min | a DynamoDB emulator over SQLite
 redis        | $EDGEMCP_REDIS_MINIMUM or newer | $EDGEMCP_REDIS_DIR | stores | redis.sh | 10 s | redis-server, which the tests of the Redis store start (the machine's own when it is new enough)
+ministack    | $(python_pin ministack dynamodb) | $EDGEMCP_DYNAMODB_DIR | lambda | python.sh dynamodb | 20 s | another DynamoDB emulator, by others: what one has wrong the other need not
 TABLE
 }
 

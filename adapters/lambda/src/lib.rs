@@ -94,7 +94,8 @@
 //!
 //! ```json
 //! { "Effect": "Allow", "Resource": "arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE",
-//!   "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"] }
+//!   "Action": ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:BatchWriteItem",
+//!              "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem", "dynamodb:Query"] }
 //! ```
 //!
 //! and with `EDGEMCP_LAMBDA_TASKS=invoke`, on the function and its versions:
@@ -134,7 +135,10 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 pub use self::{
-    dynamodb::{DynamoDbConfig, DynamoDbCredentials, DynamoDbStore, OPERATION_TIMEOUT, VALUE_BYTES_MAX},
+    dynamodb::{
+        DynamoDbConfig, DynamoDbCredentials, DynamoDbStore, ITEM_VALUE_BYTES_MAX, OPERATION_TIMEOUT,
+        SPLIT_VALUE_BYTES_MAX, VALUE_BYTES_MAX,
+    },
     event::{HEADER_BYTES_MAX, HEADERS_MAX, URI_BYTES_MAX},
     fetch::{CONNECT_TIMEOUT, FETCH_BYTES_MAX, FETCH_TIMEOUT},
     function::{Answer, DEADLINE_MARGIN, Function},

@@ -11,6 +11,7 @@ case $1 in
     ln -s ../bin/cargo-lambda "$DEST/path/cargo-lambda"
     ln -s "$("$DEST/bin/python3" -c 'import ziglang, os; print(os.path.dirname(ziglang.__file__))')/zig" "$DEST/path/zig"
     ;;
+  dynamodb) ln -s ../bin/ministack "$DEST/path/ministack" ;;
   clients | stores)
     # A link would be taken for the interpreter outside the environment.
     case $1 in clients) names="python python3" ;; stores) names=python-stores ;; esac
