@@ -187,6 +187,20 @@ fn the_entries_of_py_key_values_stores_are_read_with_their_ends() {
     }
 }
 
+#[test]
+fn a_key_that_py_key_value_derives_is_derived_here() {
+    let made = made();
+    let derived = &made["derived"];
+    let text = |name: &str| derived[name].as_str().unwrap();
+    let fernet = Fernet::derive(text("source_material"), text("salt")).unwrap();
+    let found = PyEntry::read(text("bytes").as_bytes(), Some(&fernet)).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&found.value).unwrap(), derived["value"]);
+    for (source_material, salt) in [(" ", "salt"), ("x", ""), ("", "salt")] {
+        let error = Fernet::derive(source_material, salt).unwrap_err();
+        assert_eq!(error.to_string(), "no key can be derived: the source material or the salt is blank");
+    }
+}
+
 /// Written once by the versions it names, each with `MemoryStore` and with `FernetEncryptionWrapper` around it.
 const BEFORE: &str = include_str!("python/before.json");
 

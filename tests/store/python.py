@@ -44,6 +44,14 @@ def raw(store, collection, key):
     return store._cache[collection]._cache[key].json_str
 
 
+async def derived():
+    """What is written with a key that is derived, as the wrapper offers it too."""
+    below = MemoryStore()
+    store = FernetEncryptionWrapper(below, source_material="größer ≥", salt="salt")
+    await store.put("k", VALUES[1], collection="c")
+    return {"source_material": "größer ≥", "salt": "salt", "bytes": raw(below, "c", "k"), "value": VALUES[1]}
+
+
 async def entries(keys):
     """What py-key-value's stores have written for VALUES: in memory and in files, encrypted and not."""
     found = []
@@ -101,6 +109,7 @@ def make(_):
         "tokens": tokens,
         "ages": ages,
         "entries": asyncio.run(entries(keys)),
+        "derived": asyncio.run(derived()),
     }
 
 

@@ -76,7 +76,7 @@ impl fmt::Debug for Unsealed {
 
 /// Why there are no keys for a store. Its text has nothing of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreKeysError(String);
+pub struct StoreKeysError(pub(super) String);
 
 impl StoreKeysError {
     /// What is said of `error`, where `maker` makes a key.

@@ -1,13 +1,13 @@
 //! Fernet tokens, as Python's `cryptography` makes and opens them.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use ::base64::{Engine, engine::general_purpose::URL_SAFE};
 use aes::{
     Aes128,
     cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7},
 };
-use ring::hmac;
+use ring::{hmac, pbkdf2};
 
 use super::cipher::{Cipher, STORE_KEYS, StoreKeysError, Unsealed};
 use crate::{
@@ -25,6 +25,9 @@ const BLOCK_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 const HEAD_BYTES: usize = 1 + TIME_BYTES + BLOCK_BYTES;
 const TAG_BYTES: usize = 32;
+
+/// py-key-value's `KDF_ITERATIONS`.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(1_200_000).unwrap();
 
 /// Keys that make and open Fernet tokens (AES-128-CBC and HMAC-SHA256), the same as Python's
 /// `cryptography.fernet.Fernet` and `MultiFernet`: the first one makes, and all of them open.
@@ -103,7 +106,8 @@ impl Fernet {
     fn read(setting: &str) -> Result<Self, KeysError> {
         let mut pairs = listed(setting)?.into_iter().zip(1..).map(|(part, number)| {
             let bytes = URL_SAFE_ANY_PADDING.decode(part).ok();
-            bytes.and_then(|bytes| Pair::new(&bytes)).ok_or_else(|| {
+            let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+            bytes.map(|bytes| Pair::new(&bytes)).ok_or_else(|| {
                 KeysError::BadKey(format!(
                     "has no Fernet key (32 bytes as URL-safe base64) at place {number}"
                 ))
@@ -111,6 +115,27 @@ impl Fernet {
         });
         let first = pairs.next().ok_or(KeysError::NoKey)??;
         Ok(Self { first, rest: pairs.collect::<Result<_, _>>()? })
+    }
+
+    /// The key that py-key-value's `FernetEncryptionWrapper` derives from `source_material` and `salt`: PBKDF2-HMAC-SHA256
+    /// with 1 200 000 rounds. That is about a second of work, so do it once; it is for reading what was written so.
+    ///
+    /// # Errors
+    /// [`StoreKeysError`] where one of them is blank, which py-key-value refuses too.
+    pub fn derive(source_material: &str, salt: &str) -> Result<Self, StoreKeysError> {
+        if source_material.trim().is_empty() || salt.trim().is_empty() {
+            let why = "no key can be derived: the source material or the salt is blank";
+            return Err(StoreKeysError(why.to_owned()));
+        }
+        let mut bytes = [0; 2 * HALF_BYTES];
+        pbkdf2::derive(
+            pbkdf2::PBKDF2_HMAC_SHA256,
+            ROUNDS,
+            salt.as_bytes(),
+            source_material.as_bytes(),
+            &mut bytes,
+        );
+        Ok(Self { first: Pair::new(&bytes), rest: Vec::new() })
     }
 
     /// A new key, as Python's `Fernet.generate_key` makes it. Keep it as a secret is kept.
@@ -186,10 +211,11 @@ impl Fernet {
 }
 
 impl Pair {
-    fn new(bytes: &[u8]) -> Option<Self> {
-        let (signing, encryption) = bytes.split_first_chunk::<HALF_BYTES>()?;
-        let encryption = encryption.try_into().ok()?;
-        Some(Self { signing: hmac::Key::new(hmac::HMAC_SHA256, signing), encryption })
+    fn new(bytes: &[u8; 2 * HALF_BYTES]) -> Self {
+        let (signing, rest) = bytes.split_at(HALF_BYTES);
+        let mut encryption = [0; HALF_BYTES];
+        encryption.copy_from_slice(rest);
+        Self { signing: hmac::Key::new(hmac::HMAC_SHA256, signing), encryption }
     }
 }
 

@@ -39,7 +39,11 @@
 //! | [`Timeout`] | an answer within its time, or an error | |
 //! | [`Retry`] | another try where that is safe | |
 //!
+//! Of py-key-value's wrappers a few have no counterpart: a default value is `unwrap_or` where the value is read, and
+//! routing, or one collection for all, is a [`Key`] that is chosen where it is made.
+//!
 //! [`Capabilities`]: super::Capabilities
+//! [`Key`]: super::Key
 //! [`Store`]: super::Store
 
 mod around;
