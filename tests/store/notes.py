@@ -3,6 +3,7 @@
 Asks over plain HTTP in both eras. Each line of output is a case that held; the first that does not ends it.
 """
 
+import concurrent.futures
 import json
 import sys
 import urllib.error
@@ -81,6 +82,10 @@ def case(what, found, expected):
 def main():
     status, _, _ = send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
     case("somebody without a token is refused", status, 401)
+    # Of several first requests at once one starts the server, and the others wait for it, each in its own time.
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        firsts = list(pool.map(lambda _: Client(ADA, MODERN).call("list_notes"), range(8)))
+    case("several first requests at once are answered", firsts, [[]] * 8)
     for era in [MODERN, LEGACY]:
         ada, bob = Client(ADA, era), Client(BOB, era)
         case(f"{era}: the notebook is empty", ada.call("list_notes"), [])
