@@ -92,7 +92,6 @@ async fn nothing_acknowledged_is_lost_when_redis_is_killed_amid_a_thousand_write
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         server.kill();
-        tokio::time::sleep(Duration::from_millis(50)).await;
         server.run().await;
     }
     while let Some(written) = writers.join_next().await {
