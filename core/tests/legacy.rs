@@ -360,6 +360,35 @@ fn an_answer_that_no_store_takes_is_told_to_whoever_asked() {
 }
 
 #[test]
+fn a_request_that_is_too_large_to_be_kept_is_refused_with_the_limit() {
+    let (stage, _) = stage();
+    stage.store.value_bytes_max(VALUE_BYTES_MAX);
+    let session = Session::begin(&stage);
+    let call_with = |bytes: usize| {
+        let mut request = call("greet");
+        request["params"]["_meta"]["note"] = "x".repeat(bytes).into();
+        live::Reading::of(&stage, session.request(Method::POST, request.to_string(), &[]))
+    };
+    let mut reading = call_with(VALUE_BYTES_MAX);
+    reading.poll();
+    let error = reading.events().pop().unwrap()["error"].clone();
+    assert_eq!(error["code"], -32602, "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("the request takes 16"), "{message}");
+    assert!(message.contains("more than the 16384 that the server's store takes"), "{message}");
+    assert!(reading.asks().is_empty(), "what could not be kept is not asked");
+    assert_eq!(stage.log.all(), "", "it is the client's mistake");
+
+    // The same request, smaller by what is kept beside it.
+    let mut reading = call_with(VALUE_BYTES_MAX - 1024);
+    session.answer(&reading.ask_id(), accept("Ada"));
+    pass(&stage, Duration::from_secs(1), || {
+        reading.poll();
+    });
+    assert_eq!(reading.answer().as_deref(), Some("Hello, Ada!"), "{}", reading.text);
+}
+
+#[test]
 fn over_stdio_a_client_is_asked_on_its_connection() {
     let stage = Stage::built(server(), Settings(Vec::new()), |builder| builder.store(Arc::new(NoStore)));
     let connection = Connection::new(stage.service.clone(), stage.platform.clone());

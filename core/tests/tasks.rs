@@ -748,6 +748,19 @@ fn what_no_store_takes_fails_a_task_instead_of_having_it_done_again() {
 }
 
 #[test]
+fn a_request_that_is_too_large_to_be_kept_becomes_no_task() {
+    let behind = Behind::default();
+    let mut stage = Stage::new(server());
+    stage.store.value_bytes_max(200);
+    stage.platform = stage.platform.with_background(Arc::new(behind.clone()));
+    let answer = call(&stage, "only");
+    assert_eq!(answer.json["error"]["code"], -32602, "{}", answer.json);
+    let message = answer.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("more than the 200 that the server's store takes"), "{message}");
+    assert_eq!(behind.len(), 0);
+}
+
+#[test]
 fn a_worker_goes_on_with_the_next_task_where_one_cannot_be_read() {
     let delegate = Arc::new(Queue::default());
     let stage = Stage::built(server(), Settings::default(), |builder| builder.delegate(delegate));

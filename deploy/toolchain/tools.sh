@@ -24,10 +24,12 @@ npm-client   | $(npm_pin @modelcontextprotocol/client) | ${npm/\%s/clients} | th
 inspector    | $(npm_pin @modelcontextprotocol/inspector) | ${npm/\%s/clients} | the Inspector, whose command line mcpdo is a client in both eras
 cargo-lambda | $(python_pin cargo-lambda lambda) | $EDGEMCP_LAMBDA_DIR | lambda | python.sh lambda | 20 s | builds for AWS Lambda (linking with zig) and emulates its Runtime API
 pip-client   | $(python_pin mcp clients) | $EDGEMCP_CLIENTS_DIR | clients | python.sh clients | 20 s | the Python MCP client, for interoperability tests
+py-key-value | $(python_pin py-key-value-aio stores) | $EDGEMCP_STORES_DIR | stores | python.sh stores | 20 s | FastMCP's store library and cryptography, whose tokens and entries are read and made
 worker-build | $EDGEMCP_WORKER_BUILD_VERSION | $EDGEMCP_WORKER_BUILD_DIR | workers | crate.sh worker-build | 1 min | wrangler's build command: crate to Worker
 wasm-bindgen | $EDGEMCP_WASM_BINDGEN_VERSION | $EDGEMCP_WASM_BINDGEN_DIR | workers | crate.sh wasm-bindgen-cli | 1 min | the JavaScript side of a wasm module; always Cargo.lock's version
 dynoxide     | $EDGEMCP_DYNOXIDE_VERSION | $EDGEMCP_DYNOXIDE_DIR | lambda | crate.sh dynoxide-rs --no-default-features --features native-sqlite,http-server,cli | 1 min | a DynamoDB emulator over SQLite
 redis        | $EDGEMCP_REDIS_MINIMUM or newer | $EDGEMCP_REDIS_DIR | stores | redis.sh | 10 s | redis-server, which the tests of the Redis store start (the machine's own when it is new enough)
+ministack    | $(python_pin ministack dynamodb) | $EDGEMCP_DYNAMODB_DIR | lambda | python.sh dynamodb | 20 s | another DynamoDB emulator, by others: what one has wrong the other need not
 TABLE
 }
 

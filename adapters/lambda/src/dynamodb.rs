@@ -6,29 +6,50 @@
 //! | `sk` | S, sort key | the item |
 //! | `v` | B | the value |
 //! | `n` | N | the value instead of `v`, where it is the decimal digits of an `i64`: a counter, which can be added to |
+//! | `large_id`, `large_parts`, `large_bytes`, `large_sha256` | S, N, N, B | instead of `v`, where the value is too large for one item: what its parts are called, how many there are, how long it is, its digest |
 //! | `expires_ms` | N | when the entry ends, exactly; absent where it does not |
 //! | `ttl` | N | the same in whole seconds, rounded up: the table's TTL attribute, for DynamoDB's own deletion |
+//!
+//! The parts of a large value have items of their own, where no listing of a partition meets them:
+//!
+//! | attribute | type | what it holds |
+//! | --- | --- | --- |
+//! | `pk` | S, partition key | `collection/id/item/large_id` |
+//! | `sk` | S, sort key | `0000`, `0001`, … |
+//! | `v` | B | so much of the value |
+//! | `written_ms` | N | when it was written |
+//! | `ttl` | N | a day after the entry's own; absent where it does not end |
+//!
+//! They are written before the item that names them and deleted after it. So the entry changes in one write, whatever its
+//! size, and a reader has one value or another, never some of each. What may be left of them, unseen by every operation:
+//! the parts of a write that ended half-way or whose answer was lost, and of a value that `put_many` has put a small one
+//! over (a batch does not tell what was there). DynamoDB deletes them with their `ttl`; where the entry has no end,
+//! `purge_expired` does, once they are an hour old.
 
+mod batch;
 mod client;
 mod config;
 mod error;
+mod expected;
 mod increment;
 mod item;
+mod large;
+mod list;
+mod pause;
+mod survey;
+mod transact;
+mod write;
 
 use std::{sync::Arc, time::Duration};
 
-use aws_sdk_dynamodb::{
-    Client,
-    operation::put_item::PutItemError,
-    types::{AttributeValue, ReturnValue},
-};
+use aws_sdk_dynamodb::Client;
 use bytes::Bytes;
 use edgemcp::{
     future::BoxFuture,
     platform::{Clock, Timestamp},
     store::{
-        Capabilities, Condition, Consistency, Entry, Key, LIST_PAGE_MAX, Page, Partition, Store, StoreError,
-        StoreErrorKind,
+        Capabilities, Condition, Consistency, Entry, Key, Page, Partition, Put, Store, StoreError,
+        StoreErrorKind, Write,
     },
 };
 use tokio::sync::OnceCell;
@@ -36,21 +57,11 @@ use tokio::sync::OnceCell;
 pub(crate) use self::config::TABLE;
 pub use self::{
     client::OPERATION_TIMEOUT,
-    config::{DynamoDbConfig, DynamoDbCredentials},
-    item::VALUE_BYTES_MAX,
+    config::{DynamoDbConfig, DynamoDbCredentials, SPLIT_VALUE_BYTES_MAX, VALUE_BYTES_MAX},
+    item::ITEM_VALUE_BYTES_MAX,
 };
-use self::{
-    client::{Throttled, once},
-    error::failed,
-    item::{PARTITION, SORT, attributes, decode, encode, sort_key},
-};
+use self::{client::limited, expected::Expected};
 use crate::fetch::Https;
-
-/// The condition of a write over no entry, or over one that has ended.
-const ABSENT: &str = "attribute_not_exists(pk) OR expires_ms <= :now";
-
-/// The condition of an entry that has not ended.
-const LIVE: &str = "(attribute_not_exists(expires_ms) OR expires_ms > :now)";
 
 /// A store on one DynamoDB table. Its client is made when it is first used.
 ///
@@ -63,10 +74,17 @@ const LIVE: &str = "(attribute_not_exists(expires_ms) OR expires_ms > :now)";
 /// # }
 /// ```
 ///
+/// What is asked for again is what may help: reads, `put` and `put_many` where no answer came, a transaction too, which
+/// DynamoDB knows by its token; `put_if`, `take`, `delete` and `increment` only where DynamoDB says that they did not
+/// happen, since an answer that is lost does not tell. Between two attempts there is a pause, each longer than the one
+/// before and partly drawn at random. A `put` that is sent again can go over what somebody else has put in those seconds:
+/// where that matters take `put_if`.
+///
 /// # Limits
-/// A value has at most [`VALUE_BYTES_MAX`] bytes. Each call of DynamoDB ends after [`OPERATION_TIMEOUT`]. Reads and plain
-/// writes are one call, tried three times within it; a write that must happen once is called again only where DynamoDB
-/// says that it did not happen, and an increment of a counter that others make and end meanwhile takes several.
+/// A value has at most [`VALUE_BYTES_MAX`] bytes, or what [`DynamoDbConfig::value_bytes_max`] says. One that is larger
+/// than [`ITEM_VALUE_BYTES_MAX`] is split over several items, which are a request more for every operation on it. The
+/// values of a transaction that are not split have 4 MiB in all. An operation ends after [`OPERATION_TIMEOUT`], and where
+/// it is about many entries, each batch of them. A page of a listing ends after 4 MiB of values.
 pub struct DynamoDbStore {
     config: DynamoDbConfig,
     clock: Arc<dyn Clock>,
@@ -111,37 +129,14 @@ impl DynamoDbStore {
         ttl.map(|ttl| self.clock.now().after(ttl))
     }
 
-    /// Puts an entry where `condition` holds, and says whether it did.
-    async fn put_where(
-        &self,
-        operation: &'static str,
-        key: &Key,
-        entry: &Entry,
-        condition: &str,
-        values: &[(&str, AttributeValue)],
-    ) -> Result<bool, StoreError> {
-        let client = self.client().await?;
-        let mut throttled = Throttled::new(&*self.clock);
-        loop {
-            let mut put = client
-                .put_item()
-                .table_name(self.config.table())
-                .set_item(Some(attributes(key, entry)))
-                .condition_expression(condition);
-            for (name, value) in values {
-                put = put.expression_attribute_values(*name, value.clone());
-            }
-            let Err(error) = put.customize().config_override(once()).send().await else { return Ok(true) };
-            if let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error() {
-                return Ok(false);
-            }
-            throttled.pause(failed(operation, &self.config, &error)).await?;
+    /// Checks that a value is no larger than is configured.
+    fn check_size(&self, operation: &'static str, value: &Bytes) -> Result<(), StoreError> {
+        let (bytes, max) = (value.len(), self.config.value_bytes_max);
+        if bytes <= max {
+            return Ok(());
         }
-    }
-
-    /// The current moment as an attribute.
-    fn now(&self) -> AttributeValue {
-        item::number(self.clock.now().as_millis())
+        let detail = format!("the value has {bytes} bytes, more than the {max} that this table takes");
+        Err(StoreError::new(StoreErrorKind::TooLarge, operation, detail))
     }
 }
 
@@ -149,15 +144,6 @@ impl std::fmt::Debug for DynamoDbStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DynamoDbStore").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-fn check_size(operation: &'static str, value: &Bytes) -> Result<(), StoreError> {
-    if value.len() <= VALUE_BYTES_MAX {
-        return Ok(());
-    }
-    let detail =
-        format!("the value has {} bytes, more than the {VALUE_BYTES_MAX} of a DynamoDB item", value.len());
-    Err(StoreError::new(StoreErrorKind::TooLarge, operation, detail))
 }
 
 impl Store for DynamoDbStore {
@@ -168,9 +154,9 @@ impl Store for DynamoDbStore {
             shared: true,
             consistent: true,
             atomic: true,
-            transactions: false,
+            transactions: true,
             watch: false,
-            value_bytes_max: Some(VALUE_BYTES_MAX),
+            value_bytes_max: Some(self.config.value_bytes_max),
             ttl_min: None,
         }
     }
@@ -180,20 +166,12 @@ impl Store for DynamoDbStore {
         key: &'a Key,
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Box::pin(async move {
-            let answer = self
-                .client()
-                .await?
-                .get_item()
-                .table_name(self.config.table())
-                .set_key(Some(item::key(key)))
-                .consistent_read(consistency == Consistency::Strong)
-                .send()
-                .await
-                .map_err(|error| failed("get", &self.config, &error))?;
-            let Some(item) = answer.item() else { return Ok(None) };
-            Ok(Some(decode("get", item)?).filter(|entry| entry.is_live(self.clock.now())))
-        })
+        Box::pin(limited("get", async move {
+            match self.head("get", key, consistency).await? {
+                Some(head) => self.load("get", key, head).await,
+                None => Ok(None),
+            }
+        }))
     }
 
     fn put<'a>(
@@ -202,53 +180,18 @@ impl Store for DynamoDbStore {
         value: Bytes,
         ttl: Option<Duration>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            check_size("put", &value)?;
-            let entry = Entry { value, expires_at: self.end(ttl) };
-            self.client()
-                .await?
-                .put_item()
-                .table_name(self.config.table())
-                .set_item(Some(attributes(key, &entry)))
-                .send()
-                .await
-                .map_err(|error| failed("put", &self.config, &error))?;
-            Ok(())
-        })
+        Box::pin(limited("put", async move {
+            self.check_size("put", &value)?;
+            self.put_anyway("put", key, value, ttl).await
+        }))
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.client()
-                .await?
-                .delete_item()
-                .table_name(self.config.table())
-                .set_key(Some(item::key(key)))
-                .send()
-                .await
-                .map_err(|error| failed("delete", &self.config, &error))?;
-            Ok(())
-        })
+        Box::pin(limited("delete", self.delete_anyway(key)))
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Box::pin(async move {
-            let client = self.client().await?;
-            let mut throttled = Throttled::new(&*self.clock);
-            let answer = loop {
-                let delete = client
-                    .delete_item()
-                    .table_name(self.config.table())
-                    .set_key(Some(item::key(key)))
-                    .return_values(ReturnValue::AllOld);
-                match delete.customize().config_override(once()).send().await {
-                    Ok(answer) => break answer,
-                    Err(error) => throttled.pause(failed("take", &self.config, &error)).await?,
-                }
-            };
-            let Some(item) = answer.attributes() else { return Ok(None) };
-            Ok(Some(decode("take", item)?).filter(|entry| entry.is_live(self.clock.now())))
-        })
+        Box::pin(limited("take", self.take_now(key)))
     }
 
     fn put_if<'a>(
@@ -258,25 +201,11 @@ impl Store for DynamoDbStore {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
-            check_size("put_if", &value)?;
+        Box::pin(limited("put_if", async move {
+            self.check_size("put_if", &value)?;
             let entry = Entry { value, expires_at: self.end(ttl) };
-            match condition {
-                Condition::Absent => {
-                    self.put_where("put_if", key, &entry, ABSENT, &[(":now", self.now())]).await
-                }
-                Condition::Equals(old) => {
-                    // DynamoDB refuses to compare with what could never be stored.
-                    if old.len() > VALUE_BYTES_MAX {
-                        return Ok(false);
-                    }
-                    let (name, old) = encode(&old);
-                    let condition = format!("{name} = :old AND {LIVE}");
-                    let values = [(":old", old), (":now", self.now())];
-                    self.put_where("put_if", key, &entry, &condition, &values).await
-                }
-            }
-        })
+            self.put_where("put_if", key, entry, Expected::from(Some(&condition))).await
+        }))
     }
 
     fn increment<'a>(
@@ -285,7 +214,7 @@ impl Store for DynamoDbStore {
         by: i64,
         ttl: Option<Duration>,
     ) -> BoxFuture<'a, Result<i64, StoreError>> {
-        Box::pin(increment::increment(self, key, by, ttl))
+        Box::pin(limited("increment", increment::increment(self, key, by, ttl)))
     }
 
     fn list<'a>(
@@ -294,46 +223,26 @@ impl Store for DynamoDbStore {
         after: Option<&'a str>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(async move {
-            let limit = limit.clamp(1, LIST_PAGE_MAX);
-            let mut query = self
-                .client()
-                .await?
-                .query()
-                .table_name(self.config.table())
-                // A caller cannot ask for a fresh list, and lists are read right after writes.
-                .consistent_read(true)
-                .expression_attribute_values(":pk", AttributeValue::S(partition.to_string()))
-                // One more than asked for tells whether this page is the last one.
-                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-            query = match after {
-                None => query.key_condition_expression(format!("{PARTITION} = :pk")),
-                Some(after) => query
-                    .key_condition_expression(format!("{PARTITION} = :pk AND {SORT} > :after"))
-                    .expression_attribute_values(
-                        ":after",
-                        AttributeValue::S(partition.item(after)?.item().to_owned()),
-                    ),
-            };
-            let answer = query.send().await.map_err(|error| failed("list", &self.config, &error))?;
-            let now = self.clock.now();
-            // DynamoDB's own limit, by size, may have ended the page before ours by number.
-            let read_up_to = answer.last_evaluated_key().map(|last| sort_key("list", last)).transpose()?;
-            let mut page = Page { entries: Vec::new(), next: read_up_to };
-            let mut previous: Option<String> = None;
-            for (position, item) in answer.items().iter().enumerate() {
-                if position == limit {
-                    page.next = previous;
-                    break;
-                }
-                let name = sort_key("list", item)?;
-                let entry = decode("list", item)?;
-                if entry.is_live(now) {
-                    page.entries.push((name.clone(), entry));
-                }
-                previous = Some(name);
-            }
-            Ok(page)
-        })
+        Box::pin(limited("list", self.list_page(partition, after, limit)))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [Key],
+        consistency: Consistency,
+    ) -> BoxFuture<'a, Result<Vec<Option<Entry>>, StoreError>> {
+        Box::pin(self.get_each(keys, consistency))
+    }
+
+    fn put_many<'a>(&'a self, puts: &'a [Put]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.put_each(puts))
+    }
+
+    fn transact<'a>(
+        &'a self,
+        partition: &'a Partition,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(limited("transact", self.transact_all(partition, writes)))
     }
 }

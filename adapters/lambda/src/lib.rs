@@ -20,6 +20,8 @@
 //! | `EDGEMCP_REDIS_URL` | the URL of the store instead, which a [`Program`] opens that was given its kind, such as Redis |
 //! | `EDGEMCP_SEAL_KEYS` | what sessions and the states of asking tools are sealed with ([`edgemcp::SEAL_KEYS`]) |
 //! | `EDGEMCP_LOG` | the least level that is logged: `debug`, `info` (default), `warning`, `error`, `off` |
+//! | `EDGEMCP_LOG_FORMAT` | how a line is written: `json` (default) or `text` |
+//! | `AWS_LAMBDA_LOG_LEVEL` | set by Lambda where the function's log format is JSON; the least level that is logged where `EDGEMCP_LOG` is not set |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | set by Lambda itself |
 //! | `AWS_LAMBDA_FUNCTION_NAME`, `AWS_LAMBDA_FUNCTION_VERSION` | set by Lambda itself; which function invokes itself |
 //! | `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL` | other services than the region's: emulators |
@@ -65,11 +67,19 @@
 //! not is left, and begun again when its client asks after it; [`Context::step`](edgemcp::Context::step) keeps what was
 //! done by then.
 //!
+//! # The log
+//!
+//! Each event is one line of JSON on standard output, with `timestamp`, `level` (`debug`, `info`, `warn`, `error`) and
+//! `message`, which is what Lambda's own filter reads where the function's log format is JSON. That filter comes behind
+//! `EDGEMCP_LOG`: what it holds back is not there, whatever is set here. `AWS_LAMBDA_LOG_FORMAT` is not asked, since
+//! Lambda sets it to `Text` for each function that was not told otherwise.
+//!
 //! # On your own machine
 //!
 //! `cargo lambda watch` emulates Lambda at `http://127.0.0.1:9000`, so the server is at `/mcp` there. It builds the
 //! function when the first request comes, which waits for it, and again when a source changes; settings are the
-//! variables of its own environment. With an emulator of DynamoDB as the store (`dynoxide --port 8001`, or another):
+//! variables of its own environment, and with `--env-file .env` those of a file, which win; it reads none by itself. With an
+//! emulator of DynamoDB as the store (`dynoxide --port 8001`, or another):
 //!
 //! ```sh
 //! export EDGEMCP_SEAL_KEYS=$(openssl rand -base64 32) EDGEMCP_LAMBDA_RESPONSE=streamed
@@ -84,7 +94,8 @@
 //!
 //! ```json
 //! { "Effect": "Allow", "Resource": "arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE",
-//!   "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"] }
+//!   "Action": ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:BatchWriteItem",
+//!              "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem", "dynamodb:Query"] }
 //! ```
 //!
 //! and with `EDGEMCP_LAMBDA_TASKS=invoke`, on the function and its versions:
@@ -124,7 +135,10 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 pub use self::{
-    dynamodb::{DynamoDbConfig, DynamoDbCredentials, DynamoDbStore, OPERATION_TIMEOUT, VALUE_BYTES_MAX},
+    dynamodb::{
+        DynamoDbConfig, DynamoDbCredentials, DynamoDbStore, ITEM_VALUE_BYTES_MAX, OPERATION_TIMEOUT,
+        SPLIT_VALUE_BYTES_MAX, VALUE_BYTES_MAX,
+    },
     event::{HEADER_BYTES_MAX, HEADERS_MAX, URI_BYTES_MAX},
     fetch::{CONNECT_TIMEOUT, FETCH_BYTES_MAX, FETCH_TIMEOUT},
     function::{Answer, DEADLINE_MARGIN, Function},
@@ -145,6 +159,9 @@ pub fn is_lambda() -> bool {
 /// The server is built once, before the first event, and kept for all that follow. A server that cannot be built, and
 /// a setting that cannot be meant, end the process with status 1, which Lambda reports as a failed start; every problem
 /// stands in the log.
+///
+/// What the server's lifespans have started is cleaned up in Lambda's shutdown phase, for which the function registers an
+/// internal extension where a lifespan has an [`on_stop`](edgemcp::Lifespan::on_stop). Lambda then gives it 500 ms.
 pub fn run(server: impl FnOnce() -> Server) -> ExitCode {
     Program::new(server).run()
 }
@@ -213,6 +230,7 @@ fn serve(server: impl FnOnce() -> Server, openers: &[StoreOpener]) -> Result<(),
     }
     let log = platform.clone();
     let function = Function::new(service, platform);
+    let ending = function.clone();
     // One thread: an instance has one event at a time, and a fraction of a processor where it has little memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -225,6 +243,11 @@ fn serve(server: impl FnOnce() -> Server, openers: &[StoreOpener]) -> Result<(),
         let function = function.clone();
         async move { function.answer(event).await }
     });
+    if ending.cleans_up() {
+        runtime.block_on(lambda_runtime::spawn_graceful_shutdown_handler(move || async move {
+            ending.stop().await;
+        }));
+    }
     loop {
         let before = events.load(Ordering::Relaxed);
         let Err(error) = runtime.block_on(lambda_runtime::run_concurrent(handler.clone())) else {

@@ -219,6 +219,14 @@ describe("a Worker made by export!", () => {
     for (const none of ["MISSING", "EDGEMCP_STORE", "constructor", "toString"]) assert.equal(await read(none), 404, none);
   });
 
+  test("a log level that is none is said once, and what is logged is text from info on", async () => {
+    for (const what of ["one", "two"]) await fetch(`${probe.origin}/log`, { method: "POST", body: what });
+    await logged(probe, /error two/);
+    for (const line of ["info one", "warning one", "error one"]) assert.ok(probe.log.includes(line), line);
+    assert.doesNotMatch(probe.log, /debug one|"message"/);
+    assert.equal(probe.log.match(/`EDGEMCP_LOG` is "loud"; it takes `debug`/g).length, 1);
+  });
+
   test("randomness of more than one quota is random to its end", async () => {
     const draw = async () => Buffer.from(await (await fetch(`${probe.origin}/random`)).arrayBuffer());
     const [one, two] = [await draw(), await draw()];
@@ -354,6 +362,15 @@ describe("a Worker with Durable Objects and no KV", () => {
 
   test("has them as its store, and what was put before it was started again is there", async () => {
     assert.equal(await (await fetch(`${probe.origin}/entry`)).text(), "kept");
+  });
+
+  test("logs as its vars say: JSON, from a level on", async () => {
+    await fetch(`${probe.origin}/log`, { method: "POST", body: 'a "b"\nc' });
+    await logged(probe, /error a/);
+    const lines = [...probe.log.matchAll(/\{"timestamp".*\}/g)].map(([line]) => JSON.parse(line));
+    const told = lines.map(({ level, message }) => [level, message]);
+    assert.deepEqual(told, [["warn", 'warning a "b"\nc'], ["error", 'error a "b"\nc']]);
+    for (const { timestamp } of lines) assert.equal(new Date(timestamp).toISOString(), timestamp);
   });
 });
 

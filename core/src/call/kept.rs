@@ -25,7 +25,9 @@ use std::{
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::too_large;
 use crate::{
+    error::Error,
     journal::{Answer, Asked, Journal, Recorded, Step},
     platform::{Clock, Platform, Timestamp},
     store::{
@@ -149,7 +151,10 @@ impl Kept {
     }
 
     /// Keeps the call, with what was answered and done before it had to be.
-    pub(crate) async fn begin(&self, record: &Record, so_far: &Recorded) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// What its client is told: that the request is too large to be kept, or that the server failed.
+    pub(crate) async fn begin(&self, record: &Record, so_far: &Recorded) -> Result<(), Error> {
         for name in &so_far.begun {
             self.put(&step_item(name), BEGUN).await?;
         }
@@ -164,7 +169,12 @@ impl Kept {
             self.put_ask(number, &AskRecord { key, digest, method: method.into(), params }).await?;
             self.put(&answer_item(number), call::write_answer(answer)).await?;
         }
-        self.put("call", record.write()).await
+        let record = record.write();
+        let bytes = record.len();
+        self.put("call", record).await.map_err(|error| match error.kind() {
+            StoreErrorKind::TooLarge => too_large::request(bytes, self.store.capabilities().value_bytes_max),
+            _ => error.into(),
+        })
     }
 
     /// The call, from whom, without what has happened to it.
@@ -264,7 +274,7 @@ impl Kept {
     pub(crate) async fn refuse_ask(&self, number: usize, asked: AskRecord<'_>) -> Result<(), StoreError> {
         // As in `begin`, how it was asked does not matter.
         self.put_ask(number, &AskRecord { method: "".into(), params: RawValue::NULL, ..asked }).await?;
-        match too_large(-32603, "what is asked") {
+        match too_large::answer(-32603, "what is asked") {
             Some(refusal) => self.put_answer(number, &refusal).await.map(drop),
             None => Ok(()),
         }
@@ -278,7 +288,7 @@ impl Kept {
         match put(answer).await {
             // Sent again it would be no smaller, so whoever has asked is told instead.
             Err(error) if error.kind() == StoreErrorKind::TooLarge => {
-                put(&too_large(-32602, "the answer").ok_or(error)?).await
+                put(&too_large::answer(-32602, "the answer").ok_or(error)?).await
             }
             kept => kept,
         }
@@ -319,7 +329,7 @@ impl Kept {
         let is_first = match put(done).await {
             // Done again it would be no smaller, so its client is told instead.
             Err(error) if error.kind() == StoreErrorKind::TooLarge => {
-                put(&Done::Ended(too_large(-32603, "the result").ok_or(error)?)).await?
+                put(&Done::Ended(too_large::answer(-32603, "the result").ok_or(error)?)).await?
             }
             kept => kept?,
         };
@@ -453,12 +463,6 @@ impl FoundAsk {
 
 fn millis(bytes: &[u8]) -> Option<Timestamp> {
     std::str::from_utf8(bytes).ok()?.parse().ok().map(Timestamp::from_millis)
-}
-
-/// What stands in place of what is larger than the store takes.
-fn too_large(code: i32, what: &str) -> Option<Answer> {
-    let refusal = format!(r#"{{"code":{code},"message":"{what} is larger than the server's store takes"}}"#);
-    RawValue::from_string(refusal).ok().map(Answer::Refusal)
 }
 
 /// What an ask is kept as.

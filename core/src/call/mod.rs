@@ -8,6 +8,7 @@
 mod kept;
 mod outside;
 mod take_up;
+mod too_large;
 
 pub(crate) use self::{
     kept::{BEGUN, CALL_TTL, Done, Found, Kept, LEASE, ask_record, step_item},

@@ -108,7 +108,10 @@ impl TestStore {
 
 impl Store for TestStore {
     fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
+        let of_store = self.store.capabilities();
+        let own = Some(self.hand.value_bytes_max.load(Ordering::Relaxed)).filter(|bytes| *bytes < usize::MAX);
+        let value_bytes_max = own.into_iter().chain(of_store.value_bytes_max).min();
+        Capabilities { value_bytes_max, ..of_store }
     }
 
     fn get<'a>(

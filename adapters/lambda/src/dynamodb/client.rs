@@ -12,19 +12,17 @@ use aws_sdk_dynamodb::{
     types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
-use edgemcp::{
-    platform::Clock,
-    store::{StoreError, StoreErrorKind},
-};
+use edgemcp::store::{StoreError, StoreErrorKind};
 
 use super::{
     config::DynamoDbConfig,
-    error::failed,
+    error::{failed, malformed},
     item::{PARTITION, SORT},
+    pause::PAUSE,
 };
 use crate::fetch::{CONNECT_TIMEOUT, Https};
 
-/// How long one call of DynamoDB may take, with all its attempts.
+/// How long an operation of the store may take, with all its attempts and pauses; of many entries, each batch of them.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one attempt may take. DynamoDB answers in milliseconds, so one that takes seconds is lost.
@@ -32,12 +30,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often an operation that may be sent twice is tried.
 const ATTEMPTS_MAX: u32 = 3;
-
-/// The first pause between two attempts.
-const BACKOFF: Duration = Duration::from_millis(50);
-
-/// How often a write that must not be sent twice is sent in all, where DynamoDB says that it did not happen.
-const THROTTLED_ATTEMPTS_MAX: u32 = 3;
 
 pub(super) fn client(config: &DynamoDbConfig, https: &Https) -> Client {
     let DynamoDbConfig { region, endpoint, credentials, .. } = config;
@@ -53,7 +45,7 @@ pub(super) fn client(config: &DynamoDbConfig, https: &Https) -> Client {
         .http_client(https.for_sdk())
         .sleep_impl(TokioSleep::new())
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(BACKOFF));
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(PAUSE));
     if let Some(endpoint) = endpoint {
         builder = builder.endpoint_url(endpoint);
     }
@@ -65,35 +57,20 @@ pub(super) fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled())
 }
 
-/// The pauses between the attempts of such a write: DynamoDB did not carry out what it throttled.
-pub(super) struct Throttled<'a> {
-    clock: &'a dyn Clock,
-    attempts_left: u32,
-    pause: Duration,
-}
-
-impl<'a> Throttled<'a> {
-    pub(super) fn new(clock: &'a dyn Clock) -> Self {
-        Self { clock, attempts_left: THROTTLED_ATTEMPTS_MAX - 1, pause: BACKOFF }
-    }
-
-    /// Waits before another attempt, or hands the error back where there is to be none.
-    pub(super) async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
-        if error.kind() != StoreErrorKind::Throttled || self.attempts_left == 0 {
-            return Err(error);
-        }
-        self.attempts_left -= 1;
-        self.clock.sleep(self.pause).await;
-        self.pause = self.pause.saturating_mul(2);
-        Ok(())
-    }
+/// Ends what takes longer than an operation may.
+pub(super) async fn limited<T>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(OPERATION_TIMEOUT, work).await.unwrap_or_else(|_| {
+        let detail = format!("DynamoDB took longer than {} s", OPERATION_TIMEOUT.as_secs());
+        Err(StoreError::new(StoreErrorKind::Unavailable, operation, detail))
+    })
 }
 
 pub(super) async fn create_table(client: &Client, config: &DynamoDbConfig) -> Result<(), StoreError> {
     const OPERATION: &str = "create_table";
-    let malformed = |error: aws_sdk_dynamodb::error::BuildError| {
-        StoreError::new(StoreErrorKind::Denied, OPERATION, error.to_string())
-    };
+    let malformed = |error| malformed(OPERATION, &error);
     let mut create =
         client.create_table().table_name(config.table()).billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in [(PARTITION, KeyType::Hash), (SORT, KeyType::Range)] {

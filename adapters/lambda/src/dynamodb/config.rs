@@ -3,9 +3,18 @@
 use aws_sdk_dynamodb::config::Credentials;
 use edgemcp::platform::Vars;
 
+use super::item::ITEM_VALUE_BYTES_MAX;
+
 /// The variable that names the table.
 pub(crate) const TABLE: &str = "EDGEMCP_TABLE";
 const CREATE_TABLE: &str = "EDGEMCP_CREATE_TABLE";
+const VALUE_BYTES: &str = "EDGEMCP_TABLE_VALUE_BYTES_MAX";
+
+/// The largest value of an entry, in bytes, where the configuration names no other: what a request's body has at most.
+pub const VALUE_BYTES_MAX: usize = 4 << 20;
+
+/// The largest value that a configuration can let through, in bytes.
+pub const SPLIT_VALUE_BYTES_MAX: usize = 16 << 20;
 
 /// The table of a [`DynamoDbStore`](crate::DynamoDbStore), and how to reach it.
 #[derive(Clone, Debug)]
@@ -15,6 +24,8 @@ pub struct DynamoDbConfig {
     pub(super) credentials: DynamoDbCredentials,
     pub(super) endpoint: Option<String>,
     pub(super) create_table: bool,
+    pub(super) value_bytes_max: usize,
+    pub(super) part_bytes: usize,
 }
 
 /// The keys that sign requests. Their debug form does not show them.
@@ -32,7 +43,15 @@ impl DynamoDbConfig {
         region: impl Into<String>,
         credentials: DynamoDbCredentials,
     ) -> Self {
-        Self { table: table.into(), region: region.into(), credentials, endpoint: None, create_table: false }
+        Self {
+            table: table.into(),
+            region: region.into(),
+            credentials,
+            endpoint: None,
+            create_table: false,
+            value_bytes_max: VALUE_BYTES_MAX,
+            part_bytes: ITEM_VALUE_BYTES_MAX,
+        }
     }
 
     /// Another DynamoDB than the region's, such as an emulator: `http://127.0.0.1:8000`.
@@ -42,8 +61,27 @@ impl DynamoDbConfig {
         self
     }
 
+    /// Takes values of so many bytes and no larger ones, [`SPLIT_VALUE_BYTES_MAX`] at the most; a larger one is refused
+    /// as [`TooLarge`](edgemcp::store::StoreErrorKind::TooLarge), with its size. What is larger than
+    /// [`ITEM_VALUE_BYTES_MAX`](crate::ITEM_VALUE_BYTES_MAX) is split over several items, so that is the limit to set
+    /// where none is to be. Without this it is [`VALUE_BYTES_MAX`].
+    #[must_use]
+    pub fn value_bytes_max(mut self, bytes: usize) -> Self {
+        self.value_bytes_max = bytes.min(SPLIT_VALUE_BYTES_MAX);
+        self
+    }
+
+    /// Splits what is larger than so many bytes into parts of that size, from 1 to
+    /// [`ITEM_VALUE_BYTES_MAX`](crate::ITEM_VALUE_BYTES_MAX), which it is without this. A table can be written with
+    /// several sizes, and read with any: every entry says how it was split.
+    #[must_use]
+    pub fn part_bytes(mut self, bytes: usize) -> Self {
+        self.part_bytes = bytes.clamp(1, ITEM_VALUE_BYTES_MAX);
+        self
+    }
+
     /// The table that `EDGEMCP_TABLE` names, or `None` where it names none. Region and keys come from the variables
-    /// that Lambda sets.
+    /// that Lambda sets, and `EDGEMCP_TABLE_VALUE_BYTES_MAX` is [`value_bytes_max`](Self::value_bytes_max).
     ///
     /// # Errors
     /// What is missing or cannot be meant, and what to set.
@@ -81,6 +119,17 @@ impl DynamoDbConfig {
             }
             Some(other) => return Err(format!("`{CREATE_TABLE}` is {other:?}; it takes `1` or `0`")),
         };
+        if let Some(bytes) = vars.var(VALUE_BYTES) {
+            config.value_bytes_max = match bytes.parse() {
+                Ok(bytes @ 1..=SPLIT_VALUE_BYTES_MAX) => bytes,
+                _ => {
+                    return Err(format!(
+                        "`{VALUE_BYTES}` is {bytes:?}; it takes bytes, from 1 to {SPLIT_VALUE_BYTES_MAX} \
+                         ({VALUE_BYTES_MAX} where it is not set, and none is split up to {ITEM_VALUE_BYTES_MAX})"
+                    ));
+                }
+            };
+        }
         Ok(Some(config))
     }
 
@@ -200,6 +249,20 @@ mod tests {
         let emulator = ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000");
         assert!(with(&[(CREATE_TABLE, "1"), emulator]).unwrap().unwrap().create_table);
         assert!(with(&[(CREATE_TABLE, "yes"), emulator]).unwrap_err().contains("\"yes\""));
+    }
+
+    #[test]
+    fn the_largest_value_is_as_set_between_nothing_and_what_can_be_split() {
+        let max = |bytes| with(&[(VALUE_BYTES, bytes)]).map(|config| config.unwrap().value_bytes_max);
+        assert_eq!(with(&[]).unwrap().unwrap().value_bytes_max, VALUE_BYTES_MAX);
+        assert_eq!(max("1"), Ok(1));
+        assert_eq!(max("16777216"), Ok(SPLIT_VALUE_BYTES_MAX));
+        for bad in ["0", "16777217", "4MiB", "-1"] {
+            let problem = max(bad).unwrap_err();
+            for part in [VALUE_BYTES, bad, "16777216", "409088"] {
+                assert!(problem.contains(part), "{part} in {problem}");
+            }
+        }
     }
 
     #[test]

@@ -9,10 +9,12 @@ use aws_sdk_dynamodb::{
 use edgemcp::store::{Entry, Key, StoreError, StoreErrorKind};
 
 use super::{
-    ABSENT, DynamoDbStore, LIVE,
-    client::{Throttled, once},
+    DynamoDbStore,
+    client::once,
     error::failed,
-    item::{self, COUNT, EXPIRES_MS, Item, VALUE, count, decode, encode, number},
+    expected::{Expected, LIVE},
+    item::{self, COUNT, Item, VALUE, corrupt, count, decode, number},
+    pause::{Pauses, THROTTLED_ATTEMPTS_MAX},
 };
 
 /// How often a counter that others make and end at the same time is tried.
@@ -38,7 +40,7 @@ pub(super) async fn increment(
             Met::Other(found) => found,
         };
         let found = match found {
-            Some(item) => Some(decode("increment", &item)?).filter(|entry| entry.is_live(store.clock.now())),
+            Some(item) => store.load("increment", key, decode("increment", &item)?).await?,
             None => None,
         };
         // There is a counter only where none was before, or it was written with other digits than its own; both are
@@ -46,15 +48,16 @@ pub(super) async fn increment(
         let (sum, is_done) = match found {
             None => {
                 let fresh = Entry { value: by.to_string().into(), expires_at: store.end(ttl) };
-                let values = [(":now", store.now())];
-                (by, store.put_where("increment", key, &fresh, ABSENT, &values).await?)
+                (by, store.put_where("increment", key, fresh, Expected::Absent).await?)
             }
             Some(old) => {
                 let Some(sum) = count(&old.value).and_then(|count| count.checked_add(by)) else {
                     let detail = format!("{key} is no counter, or its sum would leave i64");
                     return Err(StoreError::new(StoreErrorKind::NotACounter, "increment", detail));
                 };
-                (sum, replace(store, key, &old, sum).await?)
+                // It keeps its end.
+                let new = Entry { value: sum.to_string().into(), expires_at: old.expires_at };
+                (sum, store.put_where("increment", key, new, Expected::Entry(&old)).await?)
             }
         };
         if is_done {
@@ -69,52 +72,36 @@ pub(super) async fn increment(
 async fn add(store: &DynamoDbStore, key: &Key, by: i64) -> Result<Met, StoreError> {
     let (least, most) = if by < 0 { (i64::MIN - by, i64::MAX) } else { (i64::MIN, i64::MAX - by) };
     let client = store.client().await?;
-    let mut throttled = Throttled::new(&*store.clock);
+    let mut pauses = Pauses::new(&*store.clock, THROTTLED_ATTEMPTS_MAX);
     loop {
         let update = client
             .update_item()
             .table_name(store.config.table())
             .set_key(Some(item::key(key)))
             .update_expression(format!("SET {COUNT} = {COUNT} + :by"))
-            .condition_expression(format!("{COUNT} BETWEEN :least AND :most AND {LIVE}"))
+            .condition_expression(format!(
+                "{COUNT} BETWEEN :least AND :most AND attribute_not_exists({VALUE}) AND {LIVE}"
+            ))
             .expression_attribute_values(":by", number(by))
             .expression_attribute_values(":least", number(least))
             .expression_attribute_values(":most", number(most))
-            .expression_attribute_values(":now", store.now())
+            .expression_attribute_values(":now", number(store.clock.now().as_millis()))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let error = match update.customize().config_override(once()).send().await {
-            Ok(answer) => return sum(answer.attributes()).map(Met::Sum),
+            Ok(answer) => return sum(key, answer.attributes()).map(Met::Sum),
             Err(error) => error,
         };
         if let Some(UpdateItemError::ConditionalCheckFailedException(met)) = error.as_service_error() {
             return Ok(Met::Other(met.item().cloned()));
         }
-        throttled.pause(failed("increment", &store.config, &error)).await?;
+        pauses.if_throttled(failed("increment", &store.config, &error)).await?;
     }
 }
 
-fn sum(updated: Option<&Item>) -> Result<i64, StoreError> {
-    let corrupt =
-        || StoreError::new(StoreErrorKind::Corrupt, "increment", "DynamoDB returned no whole number");
-    let entry = decode("increment", updated.ok_or_else(corrupt)?)?;
-    count(&entry.value).ok_or_else(corrupt)
-}
-
-/// Puts the sum over exactly `old`, which keeps its end.
-async fn replace(store: &DynamoDbStore, key: &Key, old: &Entry, sum: i64) -> Result<bool, StoreError> {
-    let (name, value) = encode(&old.value);
-    debug_assert_eq!(name, VALUE, "an `n` that could take the addition was added to");
-    let new = Entry { value: sum.to_string().into(), expires_at: old.expires_at };
-    match old.expires_at {
-        None => {
-            let condition = format!("{name} = :old AND attribute_not_exists({EXPIRES_MS})");
-            store.put_where("increment", key, &new, &condition, &[(":old", value)]).await
-        }
-        Some(end) => {
-            let condition = format!("{name} = :old AND {EXPIRES_MS} = :end");
-            let values = [(":old", value), (":end", number(end.as_millis()))];
-            store.put_where("increment", key, &new, &condition, &values).await
-        }
-    }
+fn sum(key: &Key, updated: Option<&Item>) -> Result<i64, StoreError> {
+    let sum = updated.and_then(|updated| updated.get(COUNT)).and_then(|sum| sum.as_n().ok());
+    // DynamoDB adds to any number.
+    sum.and_then(|sum| count(sum.as_bytes()))
+        .ok_or_else(|| corrupt("increment", &item::key(key), "an `n` that is no whole number"))
 }

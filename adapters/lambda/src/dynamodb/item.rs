@@ -6,20 +6,20 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use bytes::Bytes;
 use edgemcp::{
     platform::Timestamp,
-    store::{Entry, Key, StoreError, StoreErrorKind},
+    store::{Key, StoreError, StoreErrorKind},
 };
 
 /// An item of DynamoDB: its attributes by name.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The largest item that DynamoDB takes, in bytes, names and key included.
-const ITEM_BYTES_MAX: usize = 400 * 1024;
+pub(super) const ITEM_BYTES_MAX: usize = 400 * 1024;
 
-/// What an item has beside its value: three key parts at their longest, the names, two numbers.
-const ITEM_OVERHEAD_BYTES_MAX: usize = 512;
+/// What an item has beside its value: four key parts at their longest, the names, three numbers.
+pub(super) const ITEM_OVERHEAD_BYTES_MAX: usize = 512;
 
-/// The largest value of an entry, in bytes.
-pub const VALUE_BYTES_MAX: usize = ITEM_BYTES_MAX - ITEM_OVERHEAD_BYTES_MAX;
+/// The largest value that fits one item, in bytes. A larger one is split.
+pub const ITEM_VALUE_BYTES_MAX: usize = ITEM_BYTES_MAX - ITEM_OVERHEAD_BYTES_MAX;
 
 pub(super) const PARTITION: &str = "pk";
 pub(super) const SORT: &str = "sk";
@@ -27,24 +27,111 @@ pub(super) const VALUE: &str = "v";
 pub(super) const COUNT: &str = "n";
 pub(super) const EXPIRES_MS: &str = "expires_ms";
 pub(super) const TTL: &str = "ttl";
+pub(super) const LARGE_ID: &str = "large_id";
+pub(super) const LARGE_PARTS: &str = "large_parts";
+pub(super) const LARGE_BYTES: &str = "large_bytes";
+pub(super) const LARGE_SHA256: &str = "large_sha256";
+pub(super) const WRITTEN_MS: &str = "written_ms";
+
+/// An entry as its own item holds it, ended or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) held: Held,
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+/// Where a value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// In the item.
+    Here(Bytes),
+    /// In items of its own.
+    Apart(Parts),
+}
+
+/// The parts of a value that is split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// What no two writes have in common, so that the parts of two are never mixed.
+    pub(super) id: String,
+    pub(super) count: u32,
+    /// The length of the whole value.
+    pub(super) bytes: usize,
+    /// The digest of the whole value.
+    pub(super) sha256: [u8; 32],
+}
+
+impl Head {
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// The parts that are left over once the entry is overwritten or deleted.
+    pub(super) fn into_parts(self) -> Option<Parts> {
+        match self.held {
+            Held::Here(_) => None,
+            Held::Apart(parts) => Some(parts),
+        }
+    }
+
+    /// How long the value is.
+    pub(super) fn value_bytes(&self) -> usize {
+        match &self.held {
+            Held::Here(value) => value.len(),
+            Held::Apart(parts) => parts.bytes,
+        }
+    }
+
+    /// Whether this is the value, wherever it is.
+    pub(super) fn equals(&self, value: &[u8]) -> bool {
+        match &self.held {
+            Held::Here(held) => held == value,
+            Held::Apart(parts) => parts.bytes == value.len() && parts.sha256 == sha256(value),
+        }
+    }
+}
+
+pub(super) fn sha256(value: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, value).as_ref());
+    digest
+}
 
 pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn binary(value: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
+}
+
 pub(super) fn key(key: &Key) -> Item {
     HashMap::from([
-        (PARTITION.to_owned(), AttributeValue::S(key.partition().to_string())),
-        (SORT.to_owned(), AttributeValue::S(key.item().to_owned())),
+        (PARTITION.to_owned(), text(key.partition().to_string())),
+        (SORT.to_owned(), text(key.item())),
     ])
 }
 
 /// The whole item of an entry.
-pub(super) fn attributes(of: &Key, entry: &Entry) -> Item {
+pub(super) fn attributes(of: &Key, held: &Held, expires_at: Option<Timestamp>) -> Item {
     let mut item = key(of);
-    let (name, value) = encode(&entry.value);
-    item.insert(name.to_owned(), value);
-    if let Some(end) = entry.expires_at {
+    match held {
+        Held::Here(value) => {
+            let (name, value) = encode(value);
+            item.insert(name.to_owned(), value);
+        }
+        Held::Apart(parts) => {
+            item.insert(LARGE_ID.to_owned(), text(&parts.id));
+            item.insert(LARGE_PARTS.to_owned(), number(parts.count));
+            item.insert(LARGE_BYTES.to_owned(), number(parts.bytes));
+            item.insert(LARGE_SHA256.to_owned(), binary(&parts.sha256));
+        }
+    }
+    if let Some(end) = expires_at {
         item.insert(EXPIRES_MS.to_owned(), number(end.as_millis()));
         item.insert(TTL.to_owned(), number(end.as_secs_ceil()));
     }
@@ -53,10 +140,15 @@ pub(super) fn attributes(of: &Key, entry: &Entry) -> Item {
 
 /// The attribute that holds a value, and the value in it. One value has one form, so that two can be compared.
 pub(super) fn encode(value: &Bytes) -> (&'static str, AttributeValue) {
-    match count(value).filter(|count| count.to_string().as_bytes() == value) {
+    match counter(value) {
         Some(count) => (COUNT, number(count)),
-        None => (VALUE, AttributeValue::B(Blob::new(value.as_ref()))),
+        None => (VALUE, binary(value)),
     }
+}
+
+/// The number whose own digits a value is.
+pub(super) fn counter(value: &[u8]) -> Option<i64> {
+    count(value).filter(|count| count.to_string().as_bytes() == value)
 }
 
 /// The number that a value is, where it is one.
@@ -65,34 +157,61 @@ pub(super) fn count(value: &[u8]) -> Option<i64> {
 }
 
 /// The entry that an item holds, ended or not.
-pub(super) fn decode(operation: &'static str, item: &Item) -> Result<Entry, StoreError> {
-    let value = match (item.get(VALUE), item.get(COUNT)) {
-        (Some(AttributeValue::B(value)), None) => Bytes::copy_from_slice(value.as_ref()),
+pub(super) fn decode(operation: &'static str, item: &Item) -> Result<Head, StoreError> {
+    let held = match (item.get(VALUE), item.get(COUNT), item.get(LARGE_ID)) {
+        (Some(AttributeValue::B(value)), None, None) => Held::Here(Bytes::copy_from_slice(value.as_ref())),
         // DynamoDB's numbers reach further than a counter does.
-        (None, Some(AttributeValue::N(number))) if number.parse::<i64>().is_ok() => number.clone().into(),
-        _ => return Err(corrupt(operation, "neither a binary `v` nor a whole number `n`")),
+        (None, Some(AttributeValue::N(number)), None) if number.parse::<i64>().is_ok() => {
+            Held::Here(number.clone().into())
+        }
+        (None, None, Some(AttributeValue::S(id))) => match parts(id, item) {
+            Some(parts) => Held::Apart(parts),
+            None => {
+                return Err(corrupt(operation, item, "a `large_id` without a count, a length and a digest"));
+            }
+        },
+        _ => return Err(corrupt(operation, item, "neither a binary `v`, nor a whole number `n`, nor parts")),
     };
     let expires_at = match item.get(EXPIRES_MS) {
         None => None,
         Some(AttributeValue::N(ms)) => match ms.parse() {
             Ok(ms) => Some(Timestamp::from_millis(ms)),
-            Err(_) => return Err(corrupt(operation, "an `expires_ms` that is no moment")),
+            Err(_) => return Err(corrupt(operation, item, "an `expires_ms` that is no moment")),
         },
-        Some(_) => return Err(corrupt(operation, "an `expires_ms` that is no number")),
+        Some(_) => return Err(corrupt(operation, item, "an `expires_ms` that is no number")),
     };
-    Ok(Entry { value, expires_at })
+    Ok(Head { held, expires_at })
+}
+
+fn parts(id: &str, item: &Item) -> Option<Parts> {
+    let (AttributeValue::N(count), AttributeValue::N(bytes), AttributeValue::B(sha256)) =
+        (item.get(LARGE_PARTS)?, item.get(LARGE_BYTES)?, item.get(LARGE_SHA256)?)
+    else {
+        return None;
+    };
+    let sha256 = sha256.as_ref().try_into().ok()?;
+    Some(Parts { id: id.to_owned(), count: count.parse().ok()?, bytes: bytes.parse().ok()?, sha256 })
 }
 
 /// The item's name in its partition.
 pub(super) fn sort_key(operation: &'static str, item: &Item) -> Result<String, StoreError> {
     match item.get(SORT) {
         Some(AttributeValue::S(name)) => Ok(name.clone()),
-        _ => Err(corrupt(operation, "no text in `sk`")),
+        _ => Err(corrupt(operation, item, "no text in `sk`")),
     }
 }
 
-fn corrupt(operation: &'static str, what: &str) -> StoreError {
-    let detail = format!("an item of the table has {what}: something else wrote it");
+/// The error of an item that is not as this store writes it.
+pub(super) fn corrupt(operation: &'static str, item: &Item, what: &str) -> StoreError {
+    let part = |name| match item.get(name) {
+        Some(AttributeValue::S(text)) => text.as_str(),
+        _ => "?",
+    };
+    let detail = format!(
+        "the item {}/{} of the table has {what}: something else wrote it",
+        part(PARTITION),
+        part(SORT)
+    );
     StoreError::new(StoreErrorKind::Corrupt, operation, detail)
 }
 
@@ -100,40 +219,82 @@ fn corrupt(operation: &'static str, what: &str) -> StoreError {
 mod tests {
     use super::*;
 
-    fn entry(value: &'static str) -> Entry {
-        Entry { value: Bytes::from_static(value.as_bytes()), expires_at: None }
+    const ID: &str = "00112233445566778899aabbccddeeff";
+
+    fn here(value: &'static str) -> Held {
+        Held::Here(Bytes::from_static(value.as_bytes()))
+    }
+
+    fn of(held: &Held, expires_at: Option<Timestamp>) -> Item {
+        attributes(&Key::new("c", "i", "x").unwrap(), held, expires_at)
     }
 
     #[test]
     fn what_is_written_reads_the_same() {
-        let key = Key::new("c", "i", "x").unwrap();
-        for value in
-            ["", "text", "7", "-7", "0", "-0", "+7", "07", "9223372036854775807", "9223372036854775808"]
-        {
-            assert_eq!(decode("get", &attributes(&key, &entry(value))).unwrap(), entry(value), "{value:?}");
+        let parts = Parts { id: ID.to_owned(), count: 11, bytes: 4 << 20, sha256: sha256(b"value") };
+        let values =
+            ["", "text", "7", "-7", "0", "-0", "+7", "07", "9223372036854775807", "9223372036854775808"];
+        for held in values.into_iter().map(here).chain([Held::Apart(parts)]) {
+            for expires_at in [None, Some(Timestamp::from_millis(1_001))] {
+                let head = Head { held: held.clone(), expires_at };
+                assert_eq!(decode("get", &of(&held, expires_at)).unwrap(), head);
+            }
         }
-        let ending = Entry { expires_at: Some(Timestamp::from_millis(1_001)), ..entry("text") };
-        assert_eq!(decode("get", &attributes(&key, &ending)).unwrap(), ending);
     }
 
     #[test]
     fn the_ttl_attribute_never_ends_before_the_entry() {
-        let ending = Entry { expires_at: Some(Timestamp::from_millis(1_001)), ..entry("text") };
-        let item = attributes(&Key::new("c", "i", "x").unwrap(), &ending);
+        let item = of(&here("text"), Some(Timestamp::from_millis(1_001)));
         assert_eq!(item[EXPIRES_MS], number(1_001));
         assert_eq!(item[TTL], number(2));
     }
 
     #[test]
-    fn an_item_of_someone_else_is_corrupt() {
-        let both = HashMap::from([
-            (VALUE.to_owned(), AttributeValue::B(Blob::new("x"))),
-            (COUNT.to_owned(), number(1)),
-        ]);
-        let odd_number = HashMap::from([(COUNT.to_owned(), number("1.5"))]);
-        let odd_end = HashMap::from([(COUNT.to_owned(), number(1)), (EXPIRES_MS.to_owned(), number(-1))]);
-        for item in [HashMap::new(), both, odd_number, odd_end] {
-            assert_eq!(decode("get", &item).unwrap_err().kind(), StoreErrorKind::Corrupt, "{item:?}");
+    fn a_value_that_is_apart_is_compared_by_its_length_and_digest() {
+        let parts = |bytes, sha256| Head {
+            held: Held::Apart(Parts { id: ID.to_owned(), count: 2, bytes, sha256 }),
+            expires_at: None,
+        };
+        assert!(parts(5, sha256(b"value")).equals(b"value"));
+        assert!(!parts(5, sha256(b"value")).equals(b"valuf"));
+        assert!(!parts(6, sha256(b"value")).equals(b"value"));
+    }
+
+    #[test]
+    fn an_item_of_someone_else_is_corrupt_and_named() {
+        let with = |changes: &[(&str, Option<AttributeValue>)], held: &Held| {
+            let mut item = of(held, None);
+            for (name, value) in changes {
+                match value {
+                    Some(value) => item.insert((*name).to_owned(), value.clone()),
+                    None => item.remove(*name),
+                };
+            }
+            item
+        };
+        let apart = Held::Apart(Parts { id: ID.to_owned(), count: 2, bytes: 5, sha256: sha256(b"value") });
+        let damaged = [
+            with(&[(VALUE, None)], &here("x")),
+            with(&[(VALUE, Some(text("x")))], &here("x")),
+            with(&[(VALUE, Some(AttributeValue::Null(true)))], &here("x")),
+            with(&[(COUNT, Some(number(1)))], &here("x")),
+            with(&[(COUNT, Some(number("1.5")))], &here("1")),
+            with(&[(COUNT, Some(number("1e30")))], &here("1")),
+            with(&[(EXPIRES_MS, Some(number(-1)))], &here("x")),
+            with(&[(EXPIRES_MS, Some(text("1")))], &here("x")),
+            with(&[(VALUE, Some(binary(b"x")))], &apart),
+            with(&[(LARGE_ID, Some(number(1)))], &apart),
+            with(&[(LARGE_PARTS, None)], &apart),
+            with(&[(LARGE_PARTS, Some(number("4294967296")))], &apart),
+            with(&[(LARGE_BYTES, Some(number(-5)))], &apart),
+            with(&[(LARGE_BYTES, Some(text("5")))], &apart),
+            with(&[(LARGE_SHA256, Some(binary(&[0; 31])))], &apart),
+        ];
+        for item in damaged {
+            let error = decode("get", &item).unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{item:?}");
+            assert!(error.to_string().contains("c/i/x"), "{error}");
         }
+        assert_eq!(decode("get", &Item::new()).unwrap_err().kind(), StoreErrorKind::Corrupt);
     }
 }

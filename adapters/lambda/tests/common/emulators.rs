@@ -2,22 +2,63 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on may panic")]
 
-use std::{net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use tokio::process::{Child, Command};
 
 /// An emulator that listens.
 pub(crate) struct Emulator {
+    /// What it is called.
+    pub(crate) name: &'static str,
     /// Host and port.
     pub(crate) address: String,
-    _process: Child,
+    process: Child,
 }
 
 impl Emulator {
     /// A DynamoDB: dynoxide.
     pub(crate) async fn dynamodb() -> Self {
-        Self::start("EDGEMCP_DYNOXIDE", "dynoxide", |command, port| {
+        Self::dynoxide(free_port(), None).await
+    }
+
+    /// Does a test on each DynamoDB there is, of two who have not read each other's code.
+    pub(crate) async fn each(test: impl AsyncFn(&Self)) {
+        for emulator in [Self::dynamodb().await, Self::ministack().await] {
+            println!("on {}", emulator.name);
+            test(&emulator).await;
+        }
+    }
+
+    /// dynoxide, in memory or on a file.
+    pub(crate) async fn dynoxide(port: u16, file: Option<&Path>) -> Self {
+        Self::start("EDGEMCP_DYNOXIDE", "dynoxide", port, |command, port| {
             command.args(["serve", "--host", "127.0.0.1", "--log", "quiet", "--port", port]);
+            if let Some(file) = file {
+                command.arg("--db-path").arg(file);
+            }
+        })
+        .await
+    }
+
+    /// MiniStack, with nothing of AWS but its DynamoDB, in memory.
+    pub(crate) async fn ministack() -> Self {
+        Self::start("EDGEMCP_MINISTACK", "ministack", free_port(), |command, port| {
+            let settings = [
+                ("SERVICES", "dynamodb"),
+                ("BIND_HOST", "127.0.0.1"),
+                ("GATEWAY_PORT", port),
+                ("LOG_LEVEL", "ERROR"),
+                ("IOT_MTLS_ENABLED", "0"),
+                ("SFTP_ENABLED", "0"),
+                // It notes its process there.
+                ("TMPDIR", env!("CARGO_TARGET_TMPDIR")),
+            ];
+            command.envs(settings);
         })
         .await
     }
@@ -25,7 +66,7 @@ impl Emulator {
     /// A Lambda without functions: cargo-lambda's emulator of the runtime API, for whoever takes its events, and of the
     /// function URL. Nothing but its answer is waited for: it has no asynchronous invocations.
     pub(crate) async fn lambda() -> Self {
-        Self::start("EDGEMCP_CARGO_LAMBDA", "cargo-lambda", |command, port| {
+        Self::start("EDGEMCP_CARGO_LAMBDA", "cargo-lambda", free_port(), |command, port| {
             // It starts only where there is a program to run, though it runs none here.
             let folder = "../../examples/calculator";
             let watch = ["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", port];
@@ -34,10 +75,14 @@ impl Emulator {
         .await
     }
 
-    async fn start(variable: &str, program: &str, arguments: impl Fn(&mut Command, &str)) -> Self {
+    async fn start(
+        variable: &str,
+        name: &'static str,
+        port: u16,
+        arguments: impl Fn(&mut Command, &str),
+    ) -> Self {
         #[expect(clippy::disallowed_methods, reason = "where the emulator is belongs to this machine")]
-        let program = std::env::var_os(variable).map_or_else(|| program.into(), PathBuf::from);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let program = std::env::var_os(variable).map_or_else(|| name.into(), PathBuf::from);
         let mut command = Command::new(&program);
         arguments(&mut command, &port.to_string());
         let mut process = command.stdin(Stdio::null()).kill_on_drop(true).spawn().unwrap_or_else(|error| {
@@ -47,9 +92,9 @@ impl Emulator {
             )
         });
         let address = format!("127.0.0.1:{port}");
-        for _ in 0..500 {
+        for _ in 0..1500 {
             if tokio::net::TcpStream::connect(&address).await.is_ok() {
-                return Self { address, _process: process };
+                return Self { name, address, process };
             }
             if let Some(status) = process.try_wait().unwrap() {
                 panic!("the emulator {program:?} ended: {status}");
@@ -59,8 +104,24 @@ impl Emulator {
         panic!("the emulator {program:?} does not listen on {address}");
     }
 
+    /// How many of so many rounds it can be asked for: MiniStack is written in Python, and reads a partition whole for
+    /// each page of it.
+    pub(crate) fn rounds(&self, of: usize) -> usize {
+        if self.name == "ministack" { of / 10 } else { of }
+    }
+
+    /// Kills it where it stands (SIGKILL).
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
     /// Its address with a scheme.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
