@@ -11,7 +11,7 @@ use std::{
 
 use edgemcp::store::{StoreError, StoreErrorKind};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, PushInfo, PushKind, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, Value,
     aio::MultiplexedConnection,
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
@@ -121,14 +121,22 @@ impl Connection {
         let Self::Cluster(connection) = self else { return Ok(Vec::new()) };
         let route = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
         let answers = connection.route_command(redis::cmd("PING"), route).await?;
-        let Value::Map(answers) = answers else { return Ok(Vec::new()) };
+        let Value::Map(answers) = answers else { return Err(unexpected("PING")) };
         let node = |(address, _): (Value, Value)| {
             let address: String = redis::from_redis_value(address)?;
-            Node::read(&address)
-                .ok_or_else(|| (redis::ErrorKind::UnexpectedReturnType, "a node's address").into())
+            Node::read(&address).ok_or_else(|| unexpected("PING"))
         };
         let mut nodes = answers.into_iter().map(node).collect::<RedisResult<Vec<_>>>()?;
         nodes.sort();
+        // The library asks those that it is connected to, and does not say that there are others.
+        let slots: Value = redis::cmd("CLUSTER").arg("SLOTS").query_async(connection).await?;
+        if nodes.len() < owners(&slots).ok_or_else(|| unexpected("CLUSTER SLOTS"))? {
+            return Err((
+                ErrorKind::ClusterConnectionNotFound,
+                "one of the cluster's nodes cannot be reached",
+            )
+                .into());
+        }
         Ok(nodes)
     }
 
@@ -148,6 +156,24 @@ impl Connection {
             Self::Cluster(connection) => connection.sunsubscribe(channel).await,
         }
     }
+}
+
+/// How many primaries there are in the answer to `CLUSTER SLOTS`: ranges, each with its first slot, its last one and its
+/// nodes, the primary first, each with its address and its id.
+fn owners(slots: &Value) -> Option<usize> {
+    let Value::Array(ranges) = slots else { return None };
+    let mut owners = std::collections::BTreeSet::new();
+    for range in ranges {
+        let Value::Array(range) = range else { return None };
+        let Some(Value::Array(primary)) = range.get(2) else { return None };
+        let Some(Value::BulkString(id)) = primary.get(2) else { return None };
+        owners.insert(id);
+    }
+    Some(owners.len())
+}
+
+fn unexpected(command: &'static str) -> RedisError {
+    (ErrorKind::UnexpectedReturnType, "an answer of another form", command.to_owned()).into()
 }
 
 async fn open_single(config: &RedisConfig, listener: Listener) -> RedisResult<MultiplexedConnection> {

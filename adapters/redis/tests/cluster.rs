@@ -11,7 +11,13 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Server, SystemClock, clock, cluster::Cluster, tls::rights};
+use common::{
+    Server, SystemClock, clock,
+    cluster::{Cluster, bus_port},
+    tls::rights,
+    until_done,
+    wire::Wire,
+};
 use edgemcp::store::{Condition, Consistency, Key, Partition, Store, StoreErrorKind, Survey, Write};
 use edgemcp_redis::RedisStore;
 use edgemcp_testkit::{Subject, run_all};
@@ -180,6 +186,41 @@ async fn any_node_will_do_to_begin_with() {
     for (key, node) in &keys {
         let put = store.put(key, "x".into(), None).await;
         assert_eq!(put.is_ok(), *node != 0, "{put:?}");
+    }
+    let error = store.survey(None).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "a survey without a third of it is none: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_have_happened_is_not_sent_again_in_a_cluster_either() {
+    let mut node = Server::stopped(&["--cluster-enabled", "yes"]);
+    let wire = Wire::to(node.port).await;
+    let (announced, bus) = (wire.port.to_string(), bus_port().to_string());
+    node.also(&[
+        "--cluster-announce-ip",
+        "127.0.0.1",
+        "--cluster-announce-port",
+        &announced,
+        "--cluster-port",
+        &bus,
+    ]);
+    node.run().await;
+    node.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+    let store = RedisStore::open(&format!("{}/?cluster", wire.url()), Arc::new(SystemClock)).unwrap();
+    let count = Key::new("notes", "of", "count").unwrap();
+    let mut expected = 1;
+    until_done(|| store.increment(&count, 1, None)).await;
+    for _ in 0..3 {
+        wire.cut_the_next_answer();
+        let error = store.increment(&count, 1, None).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        expected += 1;
+        assert_eq!(until_done(|| store.increment(&count, 0, None)).await, expected, "it had happened, once");
+        wire.cut_the_next_answer();
+        assert_eq!(
+            store.get(&count, Consistency::Strong).await.unwrap().unwrap().value,
+            expected.to_string()
+        );
     }
 }
 

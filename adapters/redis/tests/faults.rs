@@ -18,7 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::{START, Server, SystemClock, clock, equals, key, partition};
+use common::{START, Server, SystemClock, clock, equals, key, partition, until_done};
 use edgemcp::store::{
     Condition, Consistency, Key, LIST_PAGE_MAX, Store, StoreError, StoreErrorKind, Survey, Write,
 };
@@ -39,18 +39,6 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     error.to_string()
-}
-
-/// Does `operation` until it is done, for a minute at most.
-async fn until_done<T, F: Future<Output = Result<T, StoreError>>>(operation: impl Fn() -> F) -> T {
-    for _ in 0..600 {
-        match operation().await {
-            Ok(done) => return done,
-            Err(error) if error.is_retryable() => tokio::time::sleep(Duration::from_millis(100)).await,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    panic!("it was not done within a minute");
 }
 
 #[tokio::test]
@@ -104,7 +92,6 @@ async fn nothing_acknowledged_is_lost_when_redis_is_killed_amid_a_thousand_write
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         server.kill();
-        tokio::time::sleep(Duration::from_millis(50)).await;
         server.run().await;
     }
     while let Some(written) = writers.join_next().await {

@@ -10,9 +10,10 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use common::{START, Server, SystemClock, clock, key, partition, tls::TlsServer};
 use edgemcp::store::{Consistency, Store, StoreErrorKind, Survey};
-use edgemcp_redis::{CLOCK_DIFFERENCE_MAX, RedisConfig, RedisStore};
+use edgemcp_redis::{CLOCK_DIFFERENCE_MAX, RedisConfig, RedisStore, VALUE_BYTES_MAX};
 use redis::Value;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -122,6 +123,24 @@ async fn an_index_does_not_grow_with_what_redis_has_freed() {
     store.put(&key("endless"), "z".into(), None).await.unwrap();
     assert_eq!(size().await, 1);
     assert_eq!(store.list(&partition(), None, 10).await.unwrap().entries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_page_of_large_values_ends_early_and_goes_on() {
+    let server = Server::start(&[]).await;
+    let store = server.store(Arc::new(clock()));
+    let large = Bytes::from(vec![7; VALUE_BYTES_MAX / 2]);
+    for item in ["a", "b", "c"] {
+        store.put(&key(item), large.clone(), None).await.unwrap();
+    }
+    store.put(&key("bb"), large, Some(Duration::ZERO)).await.unwrap();
+    let first = store.list(&partition(), None, 100).await.unwrap();
+    assert_eq!((first.entries.len(), first.next.as_deref()), (2, Some("b")));
+    let rest = store.list(&partition(), Some("b"), 100).await.unwrap();
+    assert_eq!((rest.entries.len(), rest.next), (1, None));
+    store.delete(&key("c")).await.unwrap();
+    let whole = store.list(&partition(), None, 100).await.unwrap();
+    assert_eq!((whole.entries.len(), whole.next), (2, None), "what has ended is no more");
 }
 
 #[tokio::test]

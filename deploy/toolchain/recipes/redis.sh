@@ -14,17 +14,17 @@ fi
 wanted() { apt-get install --simulate --no-install-recommends redis-server | sed -n 's/^Inst \([^ ]*\).*/\1/p'; }
 packages=$(wanted) || { apt_lists && packages=$(wanted); }
 [ -n "$packages" ] || packages="redis-server redis-tools"
-mkdir -p "$BUILD" "$DEST/bin" "$DEST/root"
+mkdir -p "$BUILD" "$DEST/bin" "$DEST/files"
 cd "$BUILD"
 # shellcheck disable=SC2086 # the packages are words
 apt-get download $packages
-for package in *.deb; do dpkg-deb --extract "$package" "$DEST/root"; done
+for package in *.deb; do dpkg-deb --extract "$package" "$DEST/files"; done
 
 for name in redis-server redis-cli; do
   cat >"$DEST/bin/$name" <<SH
 #!/bin/sh
-export LD_LIBRARY_PATH="$DEST/root/usr/lib/$(uname -m)-linux-gnu\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
-exec "$DEST/root/usr/bin/$name" "\$@"
+export LD_LIBRARY_PATH="$DEST/files/usr/lib/$(uname -m)-linux-gnu\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+exec "$DEST/files/usr/bin/$name" "\$@"
 SH
   chmod +x "$DEST/bin/$name"
 done

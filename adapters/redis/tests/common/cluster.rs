@@ -61,7 +61,7 @@ impl Cluster {
 }
 
 /// A node's own port and 10,000 more may be taken or too high, so that this one is chosen too.
-fn bus_port() -> u16 {
+pub(crate) fn bus_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

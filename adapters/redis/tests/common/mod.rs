@@ -17,7 +17,7 @@ use std::{
 use edgemcp::{
     future::BoxFuture,
     platform::{Clock, Timestamp},
-    store::{Condition, Key, Partition},
+    store::{Condition, Key, Partition, StoreError},
 };
 use edgemcp_redis::{RedisConfig, RedisStore};
 use edgemcp_testkit::ManualClock;
@@ -204,4 +204,16 @@ pub(crate) fn key(item: &str) -> Key {
 
 pub(crate) fn equals(value: &'static str) -> Condition {
     Condition::Equals(value.into())
+}
+
+/// Does `operation` until it is done, for a minute at most.
+pub(crate) async fn until_done<T, F: Future<Output = Result<T, StoreError>>>(operation: impl Fn() -> F) -> T {
+    for _ in 0..600 {
+        match operation().await {
+            Ok(done) => return done,
+            Err(error) if error.is_retryable() => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("it was not done within a minute");
 }
