@@ -1,8 +1,11 @@
 //! Of several callers of an encrypted store exactly one wins, over a store that lets others come between.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use edgemcp::{
@@ -136,10 +139,31 @@ fn who_is_outrun_each_time_is_told_so_and_has_changed_nothing() {
     let equals = || Condition::Equals("5".into());
     let (set, took) = run_on(&on.clock, store.put_if(&x, "6".into(), None, equals()));
     outrun(set.err());
-    assert!(took < std::time::Duration::from_secs(4), "{took:?}");
+    assert!(took < Duration::from_secs(4), "{took:?}");
     outrun(run_on(&on.clock, store.increment(&x, 1, None)).0.err());
     let spend = [Write::delete("x").when(equals()), Write::put("y", "6", None)];
     outrun(run_on(&on.clock, store.transact(x.partition(), &spend)).0.err());
     assert_eq!(value(&store, &x).as_deref(), Some("5"));
     assert_eq!(get(&*on.memory, &key("y")), None);
+}
+
+#[test]
+fn a_transaction_of_which_one_condition_fails_is_decided_at_once() {
+    let on = Stage::new();
+    let below = Scripted::new(on.memory.clone());
+    let store = on.encrypted(below.clone(), KEY);
+    put(&store, &key("x"), "5", None);
+    put(&store, &key("there"), "", None);
+    let x = key("x");
+    for fails in [
+        Write::put("there", "1", None).when(Condition::Absent),
+        Write::put("there", "1", None).when(Condition::Equals("1".into())),
+        Write::put("nowhere", "1", None).when(Condition::Equals("".into())),
+    ] {
+        let writes = [Write::delete("x").when(Condition::Equals("5".into())), fails];
+        let (happened, took) = run_on(&on.clock, store.transact(x.partition(), &writes));
+        assert!(matches!(happened, Ok(false)), "{happened:?}");
+        assert_eq!(took, Duration::ZERO, "nobody waits for what cannot come to hold");
+    }
+    assert_eq!(value(&store, &x).as_deref(), Some("5"));
 }
