@@ -142,10 +142,7 @@ impl Entries {
     }
 
     fn write(&self, item: &str, entry: &Entry) -> Result<(), Refusal> {
-        if !self.made.get() {
-            self.first(MAKE, &[])?;
-            self.made.set(true);
-        }
+        self.make()?;
         let end = match entry.expires_at {
             None => JsValue::NULL,
             Some(end) => {
@@ -168,8 +165,10 @@ impl Entries {
 
     /// Does all of `writes`, whatever their conditions, or nothing where one of them fails; names what has changed.
     fn all_or_nothing(&self, writes: &[Write]) -> Result<Vec<String>, Refusal> {
-        // Where there is no SQLite, this says it in better words than the transaction.
-        self.is_made()?;
+        // Not in the transaction, which would take the table back where it fails.
+        if writes.iter().any(|write| matches!(write.action, Action::Put(_))) {
+            self.make()?;
+        }
         let (mut changed, mut refused) = (Vec::new(), None);
         let mut all = || -> Result<(), JsValue> {
             for write in writes {
@@ -194,11 +193,7 @@ impl Entries {
         drop(closure);
         match done {
             Ok(_) => Ok(changed),
-            Err(thrown) => {
-                // The table may have been made in it.
-                self.made.set(false);
-                Err(refused.unwrap_or_else(|| refusal(thrown)))
-            }
+            Err(thrown) => Err(refused.unwrap_or_else(|| refusal(thrown))),
         }
     }
 
@@ -265,6 +260,14 @@ impl Entries {
             page.entries.push((item, entry));
         }
         Ok(page)
+    }
+
+    fn make(&self) -> Result<(), Refusal> {
+        if !self.made.get() {
+            self.first(MAKE, &[])?;
+            self.made.set(true);
+        }
+        Ok(())
     }
 
     fn is_made(&self) -> Result<bool, Refusal> {

@@ -48,6 +48,9 @@ pub fn server() -> Server {
         .route(Method::PUT, "/ended", objects::put_ended)
         .route(Method::GET, "/ended", objects::get_ended)
         .route(Method::POST, "/large", objects::large)
+        .route(Method::POST, "/batch", objects::batch)
+        .route(Method::POST, "/transaction", objects::transaction)
+        .route(Method::POST, "/raw", objects::raw)
         .route(Method::GET, "/failing", objects::failing);
     if cfg!(feature = "broken") { server.route(Method::GET, "/plain", plain) } else { server }
 }
