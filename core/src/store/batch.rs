@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_store_that_takes_nothing_says_so_of_many_too() {
         let key = Key::new("many", "p", "one").unwrap();
-        let read = block_on(NoStore.get_many(&[key.clone()], Consistency::Strong));
+        let read = block_on(NoStore.get_many(std::slice::from_ref(&key), Consistency::Strong));
         assert_eq!(read.unwrap_err().kind(), StoreErrorKind::Unsupported);
         let written = block_on(NoStore.put_many(&[Put::new(key, "x", None)]));
         assert_eq!(written.unwrap_err().kind(), StoreErrorKind::Unsupported);
