@@ -204,23 +204,17 @@ def killed_while_writing(worker):
 
 
 def two_writers_race(worker):
-    """Of two who put_if, and of two who take, exactly one wins, and what is there is the winner's."""
-    rounds, store, name = 1_000, worker.store("object"), collection()
-    for operation in ["put_if", "take"]:
-        lost = 0
-        for n in range(rounds):
-            key = f"{name}/{operation}{n % 10}/one"
-            if operation == "put_if":
-                won = at_once(*(lambda w=w: store("put_if", key=key, value=f"{n} by {w}") for w in range(2)))
-                winner = won.index(True) if True in won else None
-                lost += sorted(won) != [False, True] or store.value(key) != f"{n} by {winner}"
-                store("delete", key=key)
-            else:
-                store("put", key=key, value=f"ticket {n}")
-                got = at_once(*[lambda: store("take", key=key)] * 2)
-                values = [entry["value"] for entry in got if entry]
-                lost += values != [f"ticket {n}"] or store.value(key) is not None
-        yield f"object ({operation})", rounds, lost
+    """Of two who put_if, and then of two who take, exactly one wins, and what is taken is what the first winner put."""
+    rounds, lost, store, name = 1_000, {"put_if": 0, "take": 0}, worker.store("object"), collection()
+    for n in range(rounds):
+        key = f"{name}/p{n % 10}/one"
+        won = at_once(*(lambda by=by: store("put_if", key=key, value=f"{n} by {by}") for by in range(2)))
+        lost["put_if"] += sorted(won) != [False, True]
+        values = [entry["value"] for entry in at_once(*[lambda: store("take", key=key)] * 2) if entry]
+        lost["put_if"] += values[:1] != [f"{n} by {won.index(True)}" if True in won else None]
+        lost["take"] += len(values) != 1 or store.value(key) is not None
+    for operation, count in lost.items():
+        yield f"object ({operation})", rounds, count
 
 
 def object_fails(worker):
