@@ -17,6 +17,7 @@
 //! | `EDGEMCP_LAMBDA_RESPONSE` | `buffered` (default) or `streamed`; must agree with the source's own setting |
 //! | `EDGEMCP_LAMBDA_TASKS` | `invoke`: the function invokes itself for each task; needs `EDGEMCP_TABLE` and a permission |
 //! | `EDGEMCP_TABLE` | the DynamoDB table of the store; without it there is no store |
+//! | `EDGEMCP_TABLE_VALUE_BYTES_MAX` | the largest value the store takes, 4 MiB ([`VALUE_BYTES_MAX`]) where it is not set; above [`ITEM_VALUE_BYTES_MAX`] a value is split over items |
 //! | `EDGEMCP_SEAL_KEYS` | what sessions and the states of asking tools are sealed with ([`edgemcp::SEAL_KEYS`]) |
 //! | `EDGEMCP_LOG` | the least level that is logged: `debug`, `info` (default), `warning`, `error`, `off` |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | set by Lambda itself |
