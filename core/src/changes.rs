@@ -162,7 +162,7 @@ pub(crate) async fn listen(
     let meta = SubscriptionMeta { subscription_id: id.raw() };
     exchange.line.send(notify::acknowledged(&honoured, meta));
     let hold = platform.hold_max().unwrap_or(LISTEN_MAX).min(LISTEN_MAX);
-    let mut time_up = pin!(platform.sleep(hold));
+    let mut time_up = pin!(platform.hold(hold));
     let mut sources = stream::select_all(sources);
     let mut told = vec![Vec::new(); honoured.tasks.len()];
     loop {
@@ -340,7 +340,7 @@ async fn tell_all(
     }
     let Some(mut watch) = watch else { return Ok(()) };
     let hold = platform.hold_max().unwrap_or_default().min(LISTEN_MAX);
-    let mut time_up = pin!(platform.sleep(hold));
+    let mut time_up = pin!(platform.hold(hold));
     loop {
         match select(watch.next(), time_up.as_mut()).await {
             Either::Left((Some(item), _)) => tell(exchange, session, &item).await?,

@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     future::{BoxFuture, MaybeSend},
     handle,
+    lifespan::Key,
     model::Text,
 };
 
@@ -56,6 +57,7 @@ pub struct Completion {
     /// The arguments that its handler asks for.
     pub(crate) takes: Vec<String>,
     pub(crate) problems: Vec<String>,
+    pub(crate) states: Vec<Key>,
     complete: Box<Complete>,
 }
 
@@ -100,7 +102,14 @@ impl Completion {
         let mut problems = arguments::beyond_strings(&schema);
         problems.extend(mismatches(&argument, &schema));
         let takes = properties(&schema).map(str::to_owned).collect();
-        Self { of, argument, takes, problems, complete }
+        Self { of, argument, takes, problems, states: Vec::new(), complete }
+    }
+
+    /// Says that the handler takes a [`State<T>`](crate::State), as `#[completion]` does for a parameter of that type.
+    #[must_use]
+    pub fn takes_state<T: 'static>(mut self) -> Self {
+        self.states.push(Key::of::<T>());
+        self
     }
 
     pub(crate) fn complete(&self, cx: Context, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Completing {

@@ -24,9 +24,11 @@ mod arguments;
 mod ask;
 pub mod auth;
 mod base64;
+pub mod cache;
 mod call;
 mod changes;
 mod completion;
+pub mod config;
 mod context;
 mod cursor;
 mod drive;
@@ -36,11 +38,15 @@ mod finite;
 mod flow;
 pub mod future;
 mod handle;
+mod health;
 pub mod http;
 mod inbound;
 mod journal;
+mod keyring;
+mod lifespan;
 pub mod limits;
 mod line;
+mod log;
 mod model;
 mod output;
 mod param_headers;
@@ -50,6 +56,7 @@ mod prompt;
 #[cfg(test)]
 mod properties;
 mod resource;
+pub mod retry;
 mod seal;
 mod server;
 mod service;
@@ -74,6 +81,8 @@ pub use self::{
     context::{Context, SESSION_VALUE_TTL, SessionState, TraceContext},
     error::{Error, ErrorKind, ToolError},
     handle::{HANDLE_TTL, Handle},
+    health::{HEALTH_TIME_MAX, HEALTH_URI, Health},
+    lifespan::{Lifespan, START_TIME_MAX, State},
     model::{
         Annotations, CacheHint, Change, Content, Icon, LoggingLevel, ModelPreferences, Progress,
         PromptMessage, ResourceContents, ResourceLink, Role, Root, Sampled, SamplingContent, SamplingMessage,
@@ -108,6 +117,51 @@ pub mod __private {
 
     #[diagnostic::do_not_recommend]
     impl<T: serde::de::DeserializeOwned + schemars::JsonSchema> Argument for T {}
+
+    /// What a handler with a `State<T>` gives: its own output, or that the state is not there.
+    pub struct Stated<O>(Result<O, crate::ToolError>);
+
+    impl<O> Stated<O> {
+        /// The handler's own output.
+        pub const fn given(output: O) -> Self {
+            Self(Ok(output))
+        }
+
+        /// The state is not there.
+        pub const fn lacking(error: crate::ToolError) -> Self {
+            Self(Err(error))
+        }
+    }
+
+    impl<O: crate::IntoToolOutput> crate::IntoToolOutput for Stated<O> {
+        fn into_tool_output(self) -> Result<crate::ToolOutput, crate::ToolError> {
+            self.0?.into_tool_output()
+        }
+
+        fn output_schema() -> Option<serde_json::Value> {
+            O::output_schema()
+        }
+    }
+
+    impl<O: crate::IntoResourceOutput> crate::IntoResourceOutput for Stated<O> {
+        const MIME_TYPE: Option<&'static str> = O::MIME_TYPE;
+
+        fn into_resource_output(self) -> Result<Vec<crate::ResourceContents>, crate::Error> {
+            self.0?.into_resource_output()
+        }
+    }
+
+    impl<O: crate::IntoPromptOutput> crate::IntoPromptOutput for Stated<O> {
+        fn into_prompt_output(self) -> Result<Vec<crate::PromptMessage>, crate::Error> {
+            self.0?.into_prompt_output()
+        }
+    }
+
+    impl<O: crate::IntoCompletions> crate::IntoCompletions for Stated<O> {
+        fn into_completions(self) -> Result<crate::Completions, crate::Error> {
+            self.0?.into_completions()
+        }
+    }
 
     /// Says what an argument must be, where the derives would only say which of their traits is missing.
     pub const fn argument<T: Argument>() {}

@@ -33,8 +33,8 @@ pub use crate::{
     context::SESSION_VALUE_BYTES_MAX,
     handle::HANDLE_BYTES_MAX,
     journal::{ASKS_MAX, STEPS_MAX},
+    keyring::{SEAL_KEY_BYTES_MIN, SEAL_KEYS_MAX},
     line::SAID_WAITING_MAX,
-    seal::{SEAL_KEY_BYTES_MIN, SEAL_KEYS_MAX},
     session::SESSION_ID_BYTES_MAX,
     state::STATE_BYTES_MAX,
 };

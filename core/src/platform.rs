@@ -7,10 +7,15 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::select;
 
 use crate::{
     future::BoxFuture,
-    store::{NoStore, Store},
+    store::{Lack, Need, NoStore, Store},
+};
+
+pub use crate::log::{
+    LOG, LOG_FORMAT, LOG_MESSAGE_BYTES_MAX, LogFilter, LogFormat, LogLine, LogSettings, LogWordError,
 };
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
@@ -148,6 +153,13 @@ pub trait Vars: Send + Sync {
     fn var(&self, name: &str) -> Option<String>;
 }
 
+/// Settings that stand in the code, for tests: `&[("NOTES_KEY", "hunter2")]`.
+impl<const N: usize> Vars for [(&str, &str); N] {
+    fn var(&self, name: &str) -> Option<String> {
+        self.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+    }
+}
+
 /// How much a log line matters (RFC 5424's words, as the protocol's own log levels).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -185,6 +197,12 @@ pub trait Background: Send + Sync {
     fn run(&self, work: BoxFuture<'static, ()>);
 }
 
+/// Knows when the instance is told to end while it still answers, as a process that got a signal.
+pub trait Stopping: Send + Sync {
+    /// Resolves once it is told so, and at once from then on.
+    fn stopping(&self) -> BoxFuture<'static, ()>;
+}
+
 /// Has work done by somebody else: another invocation of the same function, or a worker behind a queue.
 ///
 /// It is for platforms that freeze once they have answered. Whoever takes the work up calls
@@ -217,6 +235,35 @@ pub enum Exposure {
     Loopback,
     /// It is reachable by name; whoever routes requests to it owns the `Host` header.
     Public,
+}
+
+/// Where a server runs, for messages that say the way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// What it is called: "AWS Lambda".
+    pub name: &'static str,
+    /// How many instances of a server it runs.
+    pub instances: Instances,
+    /// How to get a store that is durable, shared, consistent and atomic there: "set `EDGEMCP_TABLE`".
+    pub stores: &'static str,
+}
+
+impl Host {
+    /// A program of the user's own, of which nothing else is known.
+    const UNKNOWN: Self = Self {
+        name: "this platform",
+        instances: Instances::One,
+        stores: "give `Platform::builder` another `store` or `strong_store`",
+    };
+}
+
+/// How many instances of a server there can be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instances {
+    /// One, as of a program that somebody starts.
+    One,
+    /// As many as there is work for, each of which may end whenever it has none.
+    Many,
 }
 
 /// Everything a server may ask of where it runs. Cloning is cheap.
@@ -253,7 +300,9 @@ struct Shared {
     vars: Arc<dyn Vars>,
     log: Arc<dyn Log>,
     delegate: Option<Arc<dyn Delegate>>,
+    stopping: Option<Arc<dyn Stopping>>,
     exposure: Exposure,
+    host: Host,
 }
 
 impl Platform {
@@ -268,7 +317,9 @@ impl Platform {
             vars: Arc::new(Nothing),
             log: Arc::new(Nothing),
             delegate: None,
+            stopping: None,
             exposure: Exposure::Public,
+            host: Host::UNKNOWN,
         };
         PlatformBuilder { shared, hold_max: None }
     }
@@ -291,6 +342,11 @@ impl Platform {
     /// Cryptographically secure randomness.
     pub fn random(&self) -> &dyn Random {
         &*self.shared.random
+    }
+
+    /// Cryptographically secure randomness, to keep.
+    pub fn random_source(&self) -> &Arc<dyn Random> {
+        &self.shared.random
     }
 
     /// The HTTP client.
@@ -320,6 +376,11 @@ impl Platform {
         self.shared.log.log(level, message);
     }
 
+    /// The server's own log, to keep.
+    pub fn log_sink(&self) -> &Arc<dyn Log> {
+        &self.shared.log
+    }
+
     /// Runs work after the answer, where the platform can.
     pub fn background(&self) -> Option<&dyn Background> {
         self.background.as_deref()
@@ -330,6 +391,20 @@ impl Platform {
         self.shared.delegate.as_deref()
     }
 
+    /// Resolves once the instance is told to end; never, where the platform does not say.
+    pub fn stopping(&self) -> BoxFuture<'static, ()> {
+        match &self.shared.stopping {
+            Some(stopping) => stopping.stopping(),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
+    /// Resolves once `duration` has passed or the instance is told to end: for an answer that is held open only to be
+    /// told what may come.
+    pub(crate) async fn hold(&self, duration: Duration) {
+        select(self.sleep(duration), self.stopping()).await;
+    }
+
     /// When the platform will cut this request, where it says so.
     pub fn deadline(&self) -> Option<Timestamp> {
         self.deadline
@@ -338,6 +413,31 @@ impl Platform {
     /// Who can reach this server.
     pub fn exposure(&self) -> Exposure {
         self.shared.exposure
+    }
+
+    /// Where the server runs.
+    pub fn host(&self) -> Host {
+        self.shared.host
+    }
+
+    /// Checks that the [`strong_store`](Self::strong_store) has what `who` needs of it: at the start of whatever would
+    /// otherwise work until it counts.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use edgemcp::{platform::*, store::{Lack, Need}};
+    /// # fn example(platform: &Platform) -> Result<(), Lack> {
+    /// platform.store_has("the notebook", &[Need::Durable, Need::Shared])?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Lack`], which names the store, what it lacks, and what to use instead on this platform.
+    pub fn store_has(&self, who: &str, needs: &[Need]) -> Result<(), Lack> {
+        match Lack::find(who, needs, &self.strong_store().capabilities(), self.host()) {
+            Some(lack) => Err(lack),
+            None => Ok(()),
+        }
     }
 
     /// How long an answer may be held open while there is nothing to send, such as while a person thinks; `None` where
@@ -351,6 +451,11 @@ impl Platform {
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+
+    /// The same platform for what outlives a request: without what is a request's own.
+    pub(crate) fn of_instance(&self) -> Self {
+        Self { background: None, deadline: None, ..self.clone() }
     }
 
     /// The same platform for one request whose answer may be held open for so long; `None` where it leaves in one piece.
@@ -432,6 +537,20 @@ impl PlatformBuilder {
     #[must_use]
     pub fn delegate(mut self, delegate: Arc<dyn Delegate>) -> Self {
         self.shared.delegate = Some(delegate);
+        self
+    }
+
+    /// Sets who knows that the instance is told to end, so that streams on which clients only wait are ended then.
+    #[must_use]
+    pub fn stopping(mut self, stopping: Arc<dyn Stopping>) -> Self {
+        self.shared.stopping = Some(stopping);
+        self
+    }
+
+    /// Sets where the server runs, which messages name; a program that runs once unless said otherwise.
+    #[must_use]
+    pub fn host(mut self, host: Host) -> Self {
+        self.shared.host = host;
         self
     }
 

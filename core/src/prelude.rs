@@ -1,7 +1,9 @@
 //! What a server's definition needs: `use edgemcp::prelude::*;`.
 
 pub use crate::{
-    AskError, Base64, Completion, Completions, Content, Context, Error, Handle, Icon, Json, NoArguments,
-    Progress, Prompt, PromptMessage, Resource, ResourceContents, Server, Tool, ToolError, ToolOutput,
-    completion, prompt, resource, tool,
+    AskError, Base64, Completion, Completions, Content, Context, Error, Handle, Icon, Json, Lifespan,
+    NoArguments, Progress, Prompt, PromptMessage, Resource, ResourceContents, Server, State, Tool, ToolError,
+    ToolOutput, completion,
+    config::{Config, Secret},
+    prompt, resource, tool,
 };

@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     future::{BoxFuture, MaybeSend},
     handle,
+    lifespan::Key,
     model::{Icon, Meta, PromptArgument, PromptDefinition, PromptMessage, Text},
     output::IntoPromptOutput,
 };
@@ -45,6 +46,7 @@ pub struct Prompt {
     pub(crate) definition: PromptDefinition,
     pub(crate) tags: Vec<Text>,
     pub(crate) problems: Vec<String>,
+    pub(crate) states: Vec<Key>,
     constraints: Constraints,
     get: Box<Get>,
 }
@@ -75,6 +77,7 @@ impl Prompt {
             },
             tags: Vec::new(),
             problems,
+            states: Vec::new(),
             constraints,
             get: Box::new(move |cx, pairs, constraints| {
                 let arguments = handle::reading(&cx, || arguments::from_strings(pairs, constraints))?;
@@ -110,6 +113,14 @@ impl Prompt {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());
+        self
+    }
+
+    /// Says that the handler takes a [`State<T>`](crate::State), as `#[prompt]` does for a parameter of that type:
+    /// [`Server::build`](crate::Server::build) then checks that a lifespan gives one.
+    #[must_use]
+    pub fn takes_state<T: 'static>(mut self) -> Self {
+        self.states.push(Key::of::<T>());
         self
     }
 

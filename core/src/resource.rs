@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     future::{BoxFuture, MaybeSend},
     handle,
+    lifespan::Key,
     model::{Annotations, CacheHint, Icon, Meta, ResourceContents, ResourceDefinition, Text},
     output::IntoResourceOutput,
     uri::UriTemplate,
@@ -50,6 +51,9 @@ pub struct Resource {
     pub(crate) cache: CacheHint,
     pub(crate) page: Option<Page>,
     pub(crate) problems: Vec<String>,
+    pub(crate) states: Vec<Key>,
+    /// Whether it is read though the server's lifespans have not started.
+    pub(crate) starts_nothing: bool,
     constraints: Constraints,
     read: Box<Read>,
 }
@@ -100,6 +104,8 @@ impl Resource {
             cache: CacheHint::NONE,
             page: None,
             problems,
+            states: Vec::new(),
+            starts_nothing: false,
             constraints,
             read: Box::new(move |cx, values, constraints| {
                 let arguments = handle::reading(&cx, || arguments::from_strings(values, constraints))?;
@@ -172,6 +178,14 @@ impl Resource {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());
+        self
+    }
+
+    /// Says that the handler takes a [`State<T>`](crate::State), as `#[resource]` does for a parameter of that type:
+    /// [`Server::build`](crate::Server::build) then checks that a lifespan gives one.
+    #[must_use]
+    pub fn takes_state<T: 'static>(mut self) -> Self {
+        self.states.push(Key::of::<T>());
         self
     }
 

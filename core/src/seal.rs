@@ -1,24 +1,19 @@
 //! Seals what a server hands to a client and wants back unread and unchanged: states, sessions, handles.
 //!
-//! A token is `base64url(key id | salt | ciphertext)`. Each message has a key of its own, derived from the long-lived
-//! key and a random salt (HKDF-SHA256), so no nonce is ever used twice under one key however many messages there are.
-//! What a token is bound to (its purpose, the principal, the arguments, …) goes into the authentication as associated
-//! data, so a token that is swapped, and one that is forged, fail alike and tell nothing. The cipher is
-//! ChaCha20-Poly1305: WebAssembly has no AES instructions, and without them AES is either slow or not constant-time.
+//! A token is `base64url(key id | salt | ciphertext)`, which the [key ring](crate::keyring) makes. What a token is bound
+//! to (its purpose, the principal, the arguments, …) goes into the authentication as associated data, so a token that is
+//! swapped, and one that is forged, fail alike and tell nothing.
 
 use std::fmt;
 
-use ::base64::{
-    Engine,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD},
-};
-use ring::{
-    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    digest::{Context, Digest, SHA256, digest},
-    hkdf::{HKDF_SHA256, KeyType, Salt},
-};
+use ::base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest};
 
-use crate::platform::{Platform, Random, RandomError, Timestamp};
+pub(crate) use crate::keyring::Binding;
+use crate::{
+    keyring::{KeyRing, KeysError},
+    platform::{Platform, Random, RandomError, Timestamp},
+};
 
 /// The setting with the keys that seal, separated by commas: each at least 32 bytes, as base64. The first one seals,
 /// and all of them open, so a new key is put in front and the old one taken away once nothing sealed with it is alive.
@@ -26,14 +21,8 @@ use crate::platform::{Platform, Random, RandomError, Timestamp};
 /// `openssl rand -base64 32` makes one.
 pub const SEAL_KEYS: &str = "EDGEMCP_SEAL_KEYS";
 
-/// The fewest bytes a key may have.
-pub const SEAL_KEY_BYTES_MIN: usize = 32;
-
-/// The most keys [`SEAL_KEYS`] may list.
-pub const SEAL_KEYS_MAX: usize = 8;
-
-const KEY_ID_BYTES: usize = 4;
-const SALT_BYTES: usize = 16;
+/// The purpose of the keys that are derived here.
+const PURPOSE: &[u8] = b"edgemcp seal 1";
 /// The moment a token ends, in front of what it holds.
 const END_BYTES: usize = 8;
 
@@ -68,35 +57,18 @@ impl From<RandomError> for SealError {
     }
 }
 
+impl From<KeysError> for SealError {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::NoKey => Self::NoKey,
+            KeysError::BadKey(why) => Self::BadKey(why),
+        }
+    }
+}
+
 /// The keys that seal and open.
-pub(crate) struct Sealer(Vec<Key>);
-
-struct Key {
-    id: [u8; KEY_ID_BYTES],
-    secret: Vec<u8>,
-}
-
-/// What a token is bound to: whoever opens it must name the same.
-pub(crate) struct Binding(Context);
-
-impl Binding {
-    /// Bound to a purpose, so that no token passes for one of another kind.
-    pub(crate) fn to(purpose: &str) -> Self {
-        Self(Context::new(&SHA256)).and(purpose.as_bytes())
-    }
-
-    /// Bound to this part too. Parts are told apart by their lengths.
-    pub(crate) fn and(mut self, part: &[u8]) -> Self {
-        self.0.update(&(part.len() as u64).to_be_bytes());
-        self.0.update(part);
-        self
-    }
-
-    /// What it comes to, for a key of a store and the like.
-    pub(crate) fn digest(self) -> Digest {
-        self.0.finish()
-    }
-}
+#[derive(Debug)]
+pub(crate) struct Sealer(KeyRing);
 
 impl Sealer {
     /// The keys that `platform` is configured with.
@@ -108,36 +80,7 @@ impl Sealer {
     }
 
     fn parse(setting: &str) -> Result<Self, SealError> {
-        let alphabet = match setting.contains(['-', '_']) {
-            true => URL_SAFE_ANY_PADDING,
-            false => STANDARD_ANY_PADDING,
-        };
-        let parts: Vec<_> = setting.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-        if parts.len() > SEAL_KEYS_MAX {
-            return Err(SealError::BadKey(format!("lists {} keys, more than {SEAL_KEYS_MAX}", parts.len())));
-        }
-        let keys = parts.into_iter().zip(1..).map(|(part, number)| {
-            let secret = alphabet
-                .decode(part)
-                .map_err(|_| SealError::BadKey(format!("has no base64 at place {number}")))?;
-            if secret.len() < SEAL_KEY_BYTES_MIN {
-                let bytes = secret.len();
-                return Err(SealError::BadKey(format!(
-                    "has a key of {bytes} bytes at place {number}; {SEAL_KEY_BYTES_MIN} are the fewest"
-                )));
-            }
-            let mut id = [0; KEY_ID_BYTES];
-            // The id tells which key to take; it is derived, so that it tells nothing of the key.
-            id.iter_mut()
-                .zip(Binding::to("edgemcp key id").and(&secret).digest().as_ref())
-                .for_each(|(to, from)| *to = *from);
-            Ok(Key { id, secret })
-        });
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Err(SealError::NoKey);
-        }
-        Ok(Self(keys))
+        Ok(Self(KeyRing::parse(setting)?))
     }
 
     /// `content`, sealed under `binding` until `end`.
@@ -151,70 +94,19 @@ impl Sealer {
         end: Timestamp,
         content: &[u8],
     ) -> Result<String, SealError> {
-        // `parse` makes no empty list.
-        let key = self.0.first().ok_or(SealError::NoKey)?;
-        let mut salt = [0; SALT_BYTES];
-        random.fill(&mut salt)?;
-        let mut sealed = Vec::with_capacity(END_BYTES + content.len() + CHACHA20_POLY1305.tag_len());
-        sealed.extend_from_slice(&end.as_millis().to_be_bytes());
-        sealed.extend_from_slice(content);
-        message_key(&key.secret, &salt)
-            .and_then(|key| {
-                let (nonce, aad) =
-                    (Nonce::assume_unique_for_key([0; NONCE_LEN]), Aad::from(binding.digest()));
-                key.seal_in_place_append_tag(nonce, aad, &mut sealed).ok()
-            })
-            .ok_or(SealError::NoRandomness)?;
-        let mut token = Vec::with_capacity(KEY_ID_BYTES + SALT_BYTES + sealed.len());
-        token.extend_from_slice(&key.id);
-        token.extend_from_slice(&salt);
-        token.append(&mut sealed);
-        Ok(URL_SAFE_NO_PAD.encode(token))
+        let end = end.as_millis().to_be_bytes();
+        Ok(URL_SAFE_NO_PAD.encode(self.0.seal(random, PURPOSE, binding, &[], &[&end, content])?))
     }
 
     /// What was sealed into `token` under the same binding, and when it ends; `None` for anything else, and for what has
     /// ended at `now`. Why is not told.
     pub(crate) fn open(&self, binding: Binding, now: Timestamp, token: &str) -> Option<(Vec<u8>, Timestamp)> {
         let token = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (id, rest) = token.split_at_checked(KEY_ID_BYTES)?;
-        let (salt, sealed) = rest.split_at_checked(SALT_BYTES)?;
-        let binding = binding.digest();
-        let content = self.0.iter().filter(|key| key.id == id).find_map(|key| {
-            let mut sealed = sealed.to_vec();
-            let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-            let opened =
-                message_key(&key.secret, salt)?.open_in_place(nonce, Aad::from(&binding), &mut sealed);
-            Some(opened.ok()?.to_vec())
-        })?;
+        let content = self.0.open(PURPOSE, binding, &token)?.content;
         let (end, content) = content.split_first_chunk::<END_BYTES>()?;
         let end = Timestamp::from_millis(u64::from_be_bytes(*end));
         (now < end).then(|| (content.to_vec(), end))
     }
-}
-
-impl fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealer({} keys)", self.0.len())
-    }
-}
-
-const ANY_PADDING: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-const STANDARD_ANY_PADDING: GeneralPurpose = GeneralPurpose::new(&::base64::alphabet::STANDARD, ANY_PADDING);
-const URL_SAFE_ANY_PADDING: GeneralPurpose = GeneralPurpose::new(&::base64::alphabet::URL_SAFE, ANY_PADDING);
-
-/// The key of one message. It seals nothing else, so its nonce can be all zeros.
-fn message_key(secret: &[u8], salt: &[u8]) -> Option<LessSafeKey> {
-    struct Length;
-    impl KeyType for Length {
-        fn len(&self) -> usize {
-            CHACHA20_POLY1305.key_len()
-        }
-    }
-    let mut bytes = [0; 32];
-    let derived = Salt::new(HKDF_SHA256, salt).extract(secret);
-    derived.expand(&[b"edgemcp seal 1"], Length).ok()?.fill(&mut bytes).ok()?;
-    UnboundKey::new(&CHACHA20_POLY1305, &bytes).ok().map(LessSafeKey::new)
 }
 
 /// A digest that tells whether two texts are the same.
@@ -238,7 +130,10 @@ mod properties {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::properties::{Drawn, config};
+    use crate::{
+        keyring::SEAL_KEYS_MAX,
+        properties::{Drawn, config},
+    };
 
     fn sealer(secrets: &[[u8; 32]]) -> Sealer {
         let keys: Vec<_> = secrets.iter().map(|secret| URL_SAFE_NO_PAD.encode(secret)).collect();

@@ -1,6 +1,9 @@
 //! A server, ready to serve: from an HTTP request to its answer.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -14,10 +17,12 @@ use crate::{
     http::{Body, headers, origin::AllowedOrigins, refusal},
     line::{Hears, Line},
     model::{Change, Text},
-    platform::{LogLevel, Platform},
+    platform::{Instances, LogLevel, Platform},
     seal::{SealError, Sealer},
     server::{HttpRoute, Server, tables::Tables},
-    session, stream, task,
+    session,
+    store::Need,
+    stream, task,
 };
 
 /// A server, ready to serve. It is built once per process or isolate and shared by all requests.
@@ -50,6 +55,10 @@ pub struct Service {
     origins: AllowedOrigins,
     path: Text,
     body_bytes_max: usize,
+    needs: Vec<(Text, Vec<Need>)>,
+    allows_ephemeral: bool,
+    /// What is wrong with the platform, once somebody has looked.
+    found: OnceLock<Vec<String>>,
 }
 
 impl Service {
@@ -60,6 +69,9 @@ impl Service {
             origins: std::mem::take(&mut server.origins),
             path: std::mem::take(&mut server.path),
             body_bytes_max: server.body_bytes_max,
+            needs: std::mem::take(&mut server.needs),
+            allows_ephemeral: server.allows_ephemeral,
+            found: OnceLock::new(),
             tables: Arc::new(Tables::new(server)),
         }
     }
@@ -93,15 +105,46 @@ impl Service {
     /// What this server needs and `platform` does not have, each with its way out; nothing where all is well. An adapter
     /// that has a start asks for it there, and does not start.
     pub fn problems(&self, platform: &Platform) -> Vec<String> {
-        let store = platform.strong_store();
         let seals = match Sealer::new(platform) {
             Ok(_) => None,
             // It may be that nothing is ever sealed.
             Err(SealError::NoKey) => None,
             Err(error) => Some(error.to_string()),
         };
-        let (state, sessions) = (&self.tables.request_state, &self.tables.sessions);
-        [seals, state.problem(&**store), sessions.problem(&**store)].into_iter().flatten().collect()
+        let mut problems: Vec<_> = seals.into_iter().collect();
+        let own = [self.tables.request_state.check(platform), self.tables.sessions.check(platform)];
+        let lacks =
+            own.into_iter().chain(self.needs.iter().map(|(who, needs)| platform.store_has(who, needs)));
+        problems.extend(lacks.filter_map(|lack| lack.err().map(|lack| lack.to_string())));
+        problems.extend(self.ephemeral(platform));
+        problems
+    }
+
+    /// What is forgotten with an instance that the next request may not meet again.
+    fn ephemeral(&self, platform: &Platform) -> Option<String> {
+        let host = platform.host();
+        if self.allows_ephemeral || host.instances == Instances::One {
+            return None;
+        }
+        let (store, strong) = (platform.store().capabilities(), platform.strong_store().capabilities());
+        let ephemeral = [store, strong].into_iter().find(|store| store.is_store() && store.is_ephemeral())?;
+        Some(format!(
+            "what is kept in {} ends with its instance, and {} runs several and ends them as it likes ({}; or say \
+             `Server::allow_ephemeral()` where all of it may be forgotten at any time)",
+            ephemeral.name, host.name, host.stores
+        ))
+    }
+
+    /// What every request is answered with on a platform that lacks what the server needs; `None` where all is well. It
+    /// is for adapters that have no start at which they could refuse, and looks once.
+    pub fn refusal(&self, platform: &Platform) -> Option<Response<Body>> {
+        let problems = self.found.get_or_init(|| self.problems(platform));
+        if problems.is_empty() {
+            return None;
+        }
+        platform.log(LogLevel::Error, &format!("the server cannot be served here:\n{}", problems.join("\n")));
+        let what = "this server is configured wrong; its log says what is missing";
+        Some(refusal::text(StatusCode::INTERNAL_SERVER_ERROR, what))
     }
 
     /// The answer to a request whose body is larger than [`body_bytes_max`](Self::body_bytes_max): 413.
@@ -116,6 +159,30 @@ impl Service {
     /// As there.
     pub fn changed<'a>(&'a self, platform: &'a Platform, change: Change) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move { changes::publish(&self.tables, platform, &change).await })
+    }
+
+    /// Ends what the server's [lifespans](Server::lifespan) have started, the last one first; nothing happens where
+    /// they have not. Adapters call this once the last request is answered, where the platform says that the instance ends.
+    /// A request after it starts them anew.
+    pub fn stop<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, ()> {
+        Box::pin(self.tables.lifespans.stop(platform))
+    }
+
+    /// Whether anything is to be done when the instance ends: a lifespan has an [`on_stop`](crate::Lifespan::on_stop).
+    pub fn cleans_up(&self) -> bool {
+        self.tables.lifespans.clean_up_something()
+    }
+
+    /// Starts what the server's [lifespans](Server::lifespan) start, where the first request has not done it yet: for
+    /// a start that fails early.
+    ///
+    /// # Errors
+    /// Where one of them fails; the text is for the log. The first request tries again.
+    pub fn start<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let started = self.tables.lifespans.started(platform).await;
+            started.map(drop).map_err(|error| error.cause.unwrap_or_else(|| error.message.into_owned()))
+        })
     }
 
     /// Goes on with the task `id`, as a [`Delegate`](crate::platform::Delegate) has it done; nothing happens where

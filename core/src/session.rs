@@ -18,7 +18,7 @@ use crate::{
     seal::{Binding, SealError, Sealer},
     server::tables::Tables,
     state::bound_to,
-    store::{Consistency, Key, Partition, Store, StoreError},
+    store::{Consistency, Key, Lack, Need, Partition, StoreError},
     version::{Era, ProtocolVersion},
     wire::definition,
 };
@@ -74,16 +74,15 @@ impl Sessions {
         Self { off: true, ..Self::default() }
     }
 
-    /// What keeps these sessions from working with `store`, by name and with the way out.
-    pub(crate) fn problem(&self, store: &dyn Store) -> Option<String> {
-        let capabilities = store.capabilities();
-        (self.revocable && !capabilities.consistent).then(|| {
-            format!(
-                "`Sessions::revocable` needs a consistent store, and {} is none (use a Durable Object, DynamoDB or SQLite, \
-                 or leave it out)",
-                capabilities.name
-            )
-        })
+    /// What the store must have for these sessions.
+    ///
+    /// # Errors
+    /// What it lacks, by name and with the way out.
+    pub(crate) fn check(&self, platform: &Platform) -> Result<(), Lack> {
+        match self.revocable {
+            true => platform.store_has("`Sessions::revocable`", &[Need::Consistent]),
+            false => Ok(()),
+        }
     }
 
     /// Whether there are sessions, given a key to seal them with.
@@ -224,9 +223,7 @@ impl Session {
     /// Ends the session for every instance.
     pub(crate) async fn revoke(&self, tables: &Tables, platform: &Platform) -> Result<(), Error> {
         let store = platform.strong_store();
-        if let Some(problem) = tables.sessions.problem(&**store) {
-            return Err(Error::internal(problem));
-        }
+        tables.sessions.check(platform).map_err(|lack| Error::internal(lack.to_string()))?;
         Ok(store.put(&self.key("revoked")?, "1".into(), Some(self.left(platform))).await?)
     }
 }

@@ -10,8 +10,9 @@ use crate::{
     error::Error,
     model::Input,
     platform::LogLevel,
+    platform::Platform,
     seal::{Binding, SealError, Sealer, random_id},
-    store::{Condition, Consistency, Key, Store, StoreError},
+    store::{Condition, Consistency, Key, Lack, Need, StoreError},
     wire::{results::InputRequired, state as wire},
 };
 
@@ -86,22 +87,18 @@ impl RequestState {
         self
     }
 
-    /// What keeps these states from working with `store`, by name and with the way out.
-    pub(crate) fn problem(&self, store: &dyn Store) -> Option<String> {
-        let capabilities = store.capabilities();
-        let name = capabilities.name;
-        if self.single_use && !capabilities.atomic {
-            return Some(format!(
-                "`RequestState::single_use` needs an atomic store, and {name} is none (use a Durable Object, DynamoDB \
-                 or SQLite, or leave it out)"
-            ));
+    /// What the store must have for these states.
+    ///
+    /// # Errors
+    /// What it lacks, by name and with the way out.
+    pub(crate) fn check(&self, platform: &Platform) -> Result<(), Lack> {
+        if self.single_use {
+            platform.store_has("`RequestState::single_use`", &[Need::Atomic])?;
         }
-        (self.spills && !capabilities.consistent).then(|| {
-            format!(
-                "`RequestState::spill` needs a consistent store, and {name} is none (use a Durable Object, DynamoDB or \
-                 SQLite, or leave it out)"
-            )
-        })
+        if self.spills {
+            platform.store_has("`RequestState::spill`", &[Need::Consistent])?;
+        }
+        Ok(())
     }
 }
 
@@ -133,9 +130,7 @@ pub(crate) fn identity(cx: &Context) -> String {
 pub(crate) async fn suspend(cx: &Context) -> Result<Box<RawValue>, Error> {
     let config = &cx.0.tables.request_state;
     let platform = &cx.0.platform;
-    if let Some(problem) = config.problem(&**platform.strong_store()) {
-        return Err(Error::internal(problem));
-    }
+    config.check(platform).map_err(|lack| Error::internal(lack.to_string()))?;
     let failed = |error: SealError| Error::internal(error.to_string());
     let sealer = Sealer::new(platform).map_err(failed)?;
     let nonce = match config.single_use {

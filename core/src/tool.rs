@@ -13,6 +13,7 @@ use crate::{
     error::ToolError,
     future::{BoxFuture, MaybeSend},
     handle,
+    lifespan::Key,
     model::{Icon, Meta, Text, ToolDefinition, ToolHints},
     output::{self, IntoToolOutput, ToolOutput},
     param_headers::{self, ParamHeader},
@@ -56,6 +57,7 @@ pub struct Tool {
     pub(crate) ui: Option<ToolUi>,
     pub(crate) task: Option<TaskSupport>,
     pub(crate) problems: Vec<String>,
+    pub(crate) states: Vec<Key>,
     call: Box<Call>,
 }
 
@@ -193,6 +195,7 @@ impl Tool {
             ui: None,
             task: None,
             problems,
+            states: Vec::new(),
             call,
         }
     }
@@ -280,6 +283,14 @@ impl Tool {
     #[must_use]
     pub fn client_capability(mut self, name: &'static str) -> Self {
         self.client_capabilities.push(name);
+        self
+    }
+
+    /// Says that the handler takes a [`State<T>`](crate::State), as `#[tool]` does for a parameter of that type:
+    /// [`Server::build`](crate::Server::build) then checks that a lifespan gives one.
+    #[must_use]
+    pub fn takes_state<T: 'static>(mut self) -> Self {
+        self.states.push(Key::of::<T>());
         self
     }
 

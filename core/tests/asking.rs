@@ -551,7 +551,7 @@ fn a_state_is_good_once_where_the_server_says_so() {
     let answer = nowhere.modern("tools/call", call("greet"));
     assert_eq!(answer.code(), Some(-32603));
     assert!(
-        nowhere.log.all().contains("`RequestState::single_use` needs an atomic store"),
+        nowhere.log.all().contains("`RequestState::single_use` needs a store that is atomic"),
         "{}",
         nowhere.log.all()
     );

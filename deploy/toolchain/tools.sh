@@ -24,14 +24,16 @@ npm-client   | $(npm_pin @modelcontextprotocol/client) | ${npm/\%s/clients} | th
 inspector    | $(npm_pin @modelcontextprotocol/inspector) | ${npm/\%s/clients} | the Inspector, whose command line mcpdo is a client in both eras
 cargo-lambda | $(python_pin cargo-lambda lambda) | $EDGEMCP_LAMBDA_DIR | lambda | python.sh lambda | 20 s | builds for AWS Lambda (linking with zig) and emulates its Runtime API
 pip-client   | $(python_pin mcp clients) | $EDGEMCP_CLIENTS_DIR | clients | python.sh clients | 20 s | the Python MCP client, for interoperability tests
+py-key-value | $(python_pin py-key-value-aio stores) | $EDGEMCP_STORES_DIR | stores | python.sh stores | 20 s | FastMCP's store library and cryptography, whose tokens and entries are read and made
 worker-build | $EDGEMCP_WORKER_BUILD_VERSION | $EDGEMCP_WORKER_BUILD_DIR | workers | crate.sh worker-build | 1 min | wrangler's build command: crate to Worker
 wasm-bindgen | $EDGEMCP_WASM_BINDGEN_VERSION | $EDGEMCP_WASM_BINDGEN_DIR | workers | crate.sh wasm-bindgen-cli | 1 min | the JavaScript side of a wasm module; always Cargo.lock's version
 dynoxide     | $EDGEMCP_DYNOXIDE_VERSION | $EDGEMCP_DYNOXIDE_DIR | lambda | crate.sh dynoxide-rs --no-default-features --features native-sqlite,http-server,cli | 1 min | a DynamoDB emulator over SQLite
+redis        | $EDGEMCP_REDIS_MINIMUM or newer | $EDGEMCP_REDIS_DIR | stores | redis.sh | 10 s | redis-server, which the tests of the Redis store start (the machine's own when it is new enough)
 ministack    | $(python_pin ministack dynamodb) | $EDGEMCP_DYNAMODB_DIR | lambda | python.sh dynamodb | 20 s | another DynamoDB emulator, by others: what one has wrong the other need not
 TABLE
 }
 
-GROUPS_OF_TOOLS='workers lambda conformance clients fuzz all'
+GROUPS_OF_TOOLS='workers lambda conformance clients fuzz stores all'
 
 # The table as tab-separated rows without the padding, those of one tool or group when named.
 tool_rows() {
@@ -66,13 +68,14 @@ active_compiler_has_wasm() {
 # What the linked compiler's library was built for: another compiler cannot read it.
 linked_compiler() { "$EDGEMCP_WASM_TARGET_DIR/bin/rustc" -vV 2>/dev/null | cksum | cut -d' ' -f1; }
 
-# Is a tool there, from the cache or (node, cxx, clang, wasm-target) from the machine? Arguments: its name, version and folder.
+# Is a tool there, from the cache or (node, redis, cxx, clang, wasm-target) from the machine? Arguments: its name, version and folder.
 tool_is_ready() {
   local stamp
   stamp=$(cat "$3/.ready" 2>/dev/null) || stamp=
   case $1 in
     node) [ "$stamp" = "$2" ] || node_is_new_enough ;;
     cxx) command -v "${CXX:-c++}" >/dev/null ;;
+    redis) [ -n "$stamp" ] || redis_is_new_enough redis-server ;;
     clang) clang --print-targets 2>/dev/null | grep wasm32 >/dev/null ;;
     wasm-target)
       active_compiler_has_wasm ||
@@ -87,4 +90,12 @@ node_is_new_enough() {
   local have
   have=$(node --version 2>/dev/null) || return 1
   [ "$(printf '%s\n' "$EDGEMCP_NODE_MINIMUM" "${have#v}" | sort -V | head -n 1)" = "$EDGEMCP_NODE_MINIMUM" ]
+}
+
+# Is the redis-server that is named there, and new enough?
+redis_is_new_enough() {
+  local have
+  have=$("$1" --version 2>/dev/null) || return 1
+  have=${have#* v=}
+  [ "$(printf '%s\n' "$EDGEMCP_REDIS_MINIMUM" "${have%% *}" | sort -V | head -n 1)" = "$EDGEMCP_REDIS_MINIMUM" ]
 }

@@ -6,6 +6,7 @@ EDGEMCP_NODE_VERSION=22.23.3        # installed when the machine's own node is o
 EDGEMCP_NODE_MINIMUM=22.19          # what the conformance suite asks for, the most of all npm tools here
 EDGEMCP_WORKER_BUILD_VERSION=0.8.7  # the same as the crate `worker`
 EDGEMCP_DYNOXIDE_VERSION=3.2.0
+EDGEMCP_REDIS_MINIMUM=7.0           # the first with sharded pub/sub; which one it is, the machine or its Debian says
 EDGEMCP_WASM_BINDGEN_VERSION=0.2.130 # unless the workspace's Cargo.lock says otherwise, see below
 EDGEMCP_LINKED_TOOLCHAIN=edgemcp-wasm # rustup's name for the compiler that recipes/wasm-target.sh links
 
@@ -28,6 +29,8 @@ EDGEMCP_WASM_TARGET_DIR=$EDGEMCP_CACHE/tools/wasm-target # no version: rustup's 
 EDGEMCP_WORKER_BUILD_DIR=$EDGEMCP_CACHE/tools/worker-build-$EDGEMCP_WORKER_BUILD_VERSION
 EDGEMCP_WASM_BINDGEN_DIR=$EDGEMCP_CACHE/tools/wasm-bindgen-$EDGEMCP_WASM_BINDGEN_VERSION
 EDGEMCP_DYNOXIDE_DIR=$EDGEMCP_CACHE/tools/dynoxide-$EDGEMCP_DYNOXIDE_VERSION
+EDGEMCP_REDIS_DIR=$EDGEMCP_CACHE/tools/redis # no version: it is the machine's release that has one
 EDGEMCP_LAMBDA_DIR=$EDGEMCP_CACHE/tools/lambda-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/lambda.txt")
 EDGEMCP_DYNAMODB_DIR=$EDGEMCP_CACHE/tools/dynamodb-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/dynamodb.txt")
 EDGEMCP_CLIENTS_DIR=$EDGEMCP_CACHE/tools/clients-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/clients.txt")
+EDGEMCP_STORES_DIR=$EDGEMCP_CACHE/tools/stores-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/stores.txt")

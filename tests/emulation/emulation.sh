@@ -7,8 +7,13 @@ target=$(basename "$0")
 # shellcheck source=../../deploy/toolchain/env.sh
 . "$root/deploy/toolchain/env.sh"
 export CARGO_TERM_COLOR=never CI=1 NO_COLOR=1
-# What seals sessions and states: one key for all instances of all targets, which protects nothing.
-export EDGEMCP_SEAL_KEYS=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
+# The examples' settings, the same for all instances of all targets: keys and tokens that protect nothing.
+settings=(
+  EDGEMCP_SEAL_KEYS=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
+  EDGEMCP_STORE_KEYS=ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=
+  NOTES_TOKEN_ADA=ada-emulated NOTES_TOKEN_BOB=bob-emulated NOTES_NOTES_MAX=3
+)
+export "${settings[@]}"
 
 if [ $# -ne 1 ] || { [ ! -d "$root/examples/$1" ] && [ "$target $1" != "workers store-worker" ]; }; then
   echo "usage: tests/emulation/$target EXAMPLE    (a folder of examples/: $(cd "$root/examples" && echo *))" >&2
@@ -81,7 +86,8 @@ ready() {
   local url=$1 deadline=$((SECONDS + $2)) server=${children[${#children[@]} - 1]} ping=()
   case $url in
     */mcp)
-      ping=(-H 'content-type: application/json' -H 'accept: application/json, text/event-stream'
+      # Who the token stands for is of interest to the example that asks for one alone.
+      ping=(-H "authorization: Bearer $NOTES_TOKEN_ADA" -H 'content-type: application/json' -H 'accept: application/json, text/event-stream'
         -d '{"jsonrpc":"2.0","id":1,"method":"ping"}')
       ;;
   esac

@@ -22,6 +22,7 @@ const RUNTIMES: &[&str] = &[
     "getrandom*",
     "rusqlite",
     "libsqlite3-sys",
+    "redis",
 ];
 
 /// What entropy comes from, on wasm32 from JavaScript; allowed below those that need it and nowhere else.
@@ -103,7 +104,7 @@ fn wrong_directions(packages: &[Package]) -> Vec<String> {
 #[test]
 fn adapters_depend_on_the_core_only_and_never_on_each_other() {
     let packages = packages();
-    assert!(packages.iter().filter(|package| package.folder.starts_with("adapters/")).count() >= 3);
+    assert!(packages.iter().filter(|package| package.folder.starts_with("adapters/")).count() >= 4);
     none("dependencies that go the wrong way", wrong_directions(&packages));
 }
 
@@ -121,6 +122,8 @@ fn a_wrong_direction_is_noticed() {
         package("edgemcp", "core", "edgemcp-native", Some("dev")),
         package("edgemcp-workers", "adapters/workers", "edgemcp-native", None),
         package("edgemcp-workers", "adapters/workers", "edgemcp-lambda", Some("dev")),
+        package("edgemcp-redis", "adapters/redis", "edgemcp-native", Some("dev")),
+        package("edgemcp-lambda", "adapters/lambda", "edgemcp-redis", None),
         package("edgemcp-macros", "core/macros", "edgemcp", None),
     ];
     assert_eq!(wrong_directions(&wrong).len(), wrong.len());
@@ -129,6 +132,7 @@ fn a_wrong_direction_is_noticed() {
         package("edgemcp-workers", "adapters/workers", "edgemcp", None),
         package("edgemcp-workers", "adapters/workers", "edgemcp-testkit", Some("dev")),
         package("calculator", "examples/calculator", "edgemcp-native", None),
+        package("redis-program", "adapters/redis/tests/program", "edgemcp-native", None),
     ];
     assert_eq!(wrong_directions(&right), [""; 0]);
 }

@@ -1,7 +1,7 @@
 """Does a store on workerd keep the store contract? Usage: contract.py URL STORE LABEL
 
-URL is the store Worker's list of cases, STORE what it calls the store, LABEL what cells.txt calls it. The last line
-says `N passed, N failed`.
+URL is the store Worker's list of cases, STORE what it calls the store, LABEL what cells.txt calls it. It prints a line a
+case, as Rust's report of the contract does, which table.py reads; the last line says `N passed, N failed`.
 """
 
 import json
@@ -31,11 +31,13 @@ def main(url, store, label):
             result = {"ok": False, "skipped": False, "detail": f"no answer: {error}"}
         if result["skipped"]:
             skipped.append(f"{label}: {case} (needs {result['detail']})")
+            print(f"{label}: {case} ... skipped (needs {result['detail']})")
         elif result["ok"]:
             passed += 1
+            print(f"{label}: {case} ... ok")
         else:
             failed += 1
-            print(f"FAILED  {label}: {case}: {result['detail']}")
+            print(f"{label}: {case} ... FAILED: {result['detail']}")
 
     listed = [line for line in CELLS.read_text().splitlines() if line.startswith(f"{label}: ")]
     if skipped != listed:

@@ -88,6 +88,16 @@ impl Function {
         }
     }
 
+    /// Ends what the server's lifespans have started: for Lambda's shutdown phase.
+    pub async fn stop(&self) {
+        self.service.stop(&self.platform).await;
+    }
+
+    /// Whether there is anything to do then.
+    pub(crate) fn cleans_up(&self) -> bool {
+        self.service.cleans_up()
+    }
+
     async fn respond(
         &self,
         platform: Platform,

@@ -16,10 +16,13 @@
 //! | --- | --- |
 //! | `EDGEMCP_LAMBDA_RESPONSE` | `buffered` (default) or `streamed`; must agree with the source's own setting |
 //! | `EDGEMCP_LAMBDA_TASKS` | `invoke`: the function invokes itself for each task; needs `EDGEMCP_TABLE` and a permission |
-//! | `EDGEMCP_TABLE` | the DynamoDB table of the store; without it there is no store |
+//! | `EDGEMCP_TABLE` | the DynamoDB table of the store; without it, and without the next, there is no store |
+//! | `EDGEMCP_REDIS_URL` | the URL of the store instead, which a [`Program`] opens that was given its kind, such as Redis |
 //! | `EDGEMCP_TABLE_VALUE_BYTES_MAX` | the largest value the store takes, 4 MiB ([`VALUE_BYTES_MAX`]) where it is not set; above [`ITEM_VALUE_BYTES_MAX`] a value is split over items |
 //! | `EDGEMCP_SEAL_KEYS` | what sessions and the states of asking tools are sealed with ([`edgemcp::SEAL_KEYS`]) |
 //! | `EDGEMCP_LOG` | the least level that is logged: `debug`, `info` (default), `warning`, `error`, `off` |
+//! | `EDGEMCP_LOG_FORMAT` | how a line is written: `json` (default) or `text` |
+//! | `AWS_LAMBDA_LOG_LEVEL` | set by Lambda where the function's log format is JSON; the least level that is logged where `EDGEMCP_LOG` is not set |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | set by Lambda itself |
 //! | `AWS_LAMBDA_FUNCTION_NAME`, `AWS_LAMBDA_FUNCTION_VERSION` | set by Lambda itself; which function invokes itself |
 //! | `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL` | other services than the region's: emulators |
@@ -40,7 +43,7 @@
 //! | `Platform::background` | no | no | where the client reads events | where the client reads events |
 //! | subscriptions of 2026-07-28 | no | no | no | no |
 //!
-//! [^table]: With `EDGEMCP_TABLE`; asking also needs `EDGEMCP_SEAL_KEYS`.
+//! [^table]: With a store, and with `invoke` with `EDGEMCP_TABLE`; asking also needs `EDGEMCP_SEAL_KEYS`.
 //!
 //! With `EDGEMCP_SEAL_KEYS` a client of 2026-07-28 is asked in every mode, since it sends its request again with the
 //! answers. Subscriptions need a stream that is held for longer than a minute, and a store that tells of changes. A load
@@ -65,11 +68,19 @@
 //! not is left, and begun again when its client asks after it; [`Context::step`](edgemcp::Context::step) keeps what was
 //! done by then.
 //!
+//! # The log
+//!
+//! Each event is one line of JSON on standard output, with `timestamp`, `level` (`debug`, `info`, `warn`, `error`) and
+//! `message`, which is what Lambda's own filter reads where the function's log format is JSON. That filter comes behind
+//! `EDGEMCP_LOG`: what it holds back is not there, whatever is set here. `AWS_LAMBDA_LOG_FORMAT` is not asked, since
+//! Lambda sets it to `Text` for each function that was not told otherwise.
+//!
 //! # On your own machine
 //!
 //! `cargo lambda watch` emulates Lambda at `http://127.0.0.1:9000`, so the server is at `/mcp` there. It builds the
 //! function when the first request comes, which waits for it, and again when a source changes; settings are the
-//! variables of its own environment. With an emulator of DynamoDB as the store (`dynoxide --port 8001`, or another):
+//! variables of its own environment, and with `--env-file .env` those of a file, which win; it reads none by itself. With an
+//! emulator of DynamoDB as the store (`dynoxide --port 8001`, or another):
 //!
 //! ```sh
 //! export EDGEMCP_SEAL_KEYS=$(openssl rand -base64 32) EDGEMCP_LAMBDA_RESPONSE=streamed
@@ -106,6 +117,7 @@ mod path;
 mod platform;
 mod response;
 mod settings;
+mod store_url;
 
 use std::{
     process::ExitCode,
@@ -118,6 +130,7 @@ use std::{
 use edgemcp::{
     Server,
     platform::{LogLevel, Vars as _},
+    store::StoreOpener,
 };
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
@@ -131,7 +144,7 @@ pub use self::{
     fetch::{CONNECT_TIMEOUT, FETCH_BYTES_MAX, FETCH_TIMEOUT},
     function::{Answer, DEADLINE_MARGIN, Function},
     nested::handle,
-    platform::{ConfigError, platform},
+    platform::{ConfigError, platform, platform_with},
     response::{ALB_ANSWER_BYTES_MAX, AnswerStream, BUFFERED_ANSWER_BYTES_MAX},
     settings::HOLD_MAX,
 };
@@ -147,21 +160,66 @@ pub fn is_lambda() -> bool {
 /// The server is built once, before the first event, and kept for all that follow. A server that cannot be built, and
 /// a setting that cannot be meant, end the process with status 1, which Lambda reports as a failed start; every problem
 /// stands in the log.
+///
+/// What the server's lifespans have started is cleaned up in Lambda's shutdown phase, for which the function registers an
+/// internal extension where a lifespan has an [`on_stop`](edgemcp::Lifespan::on_stop). Lambda then gives it 500 ms.
 pub fn run(server: impl FnOnce() -> Server) -> ExitCode {
-    match serve(server) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problems) => {
-            for problem in problems {
-                eprintln!("error: {problem}");
+    Program::new(server).run()
+}
+
+/// A server as a Lambda function, with what [`run`] does not bring by itself.
+///
+/// ```no_run
+/// # use std::{process::ExitCode, sync::Arc};
+/// # use edgemcp::{Server, store::{MemoryStore, StoreOpener}};
+/// # fn server() -> Server { Server::new("calculator", "1.0.0") }
+/// # mod edgemcp_redis {
+/// #     use super::*;
+/// #     pub fn opener() -> StoreOpener {
+/// #         StoreOpener::new(&["redis"], |_, clock| Ok(Arc::new(MemoryStore::new(clock))))
+/// #     }
+/// # }
+/// fn main() -> ExitCode {
+///     // With `EDGEMCP_REDIS_URL=rediss://user:password@redis.example:6379` among the function's variables.
+///     edgemcp_lambda::Program::new(server).store(edgemcp_redis::opener()).run()
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "it does nothing before `run` is called"]
+pub struct Program<S> {
+    server: S,
+    openers: Vec<StoreOpener>,
+}
+
+impl<S: FnOnce() -> Server> Program<S> {
+    /// The function that serves `server`.
+    pub fn new(server: S) -> Self {
+        Self { server, openers: Vec::new() }
+    }
+
+    /// Opens the store that `EDGEMCP_REDIS_URL` names, where its URL is one of `opener`'s.
+    pub fn store(mut self, opener: StoreOpener) -> Self {
+        self.openers.push(opener);
+        self
+    }
+
+    /// Runs it, as [`run`] does.
+    pub fn run(self) -> ExitCode {
+        match serve(self.server, &self.openers) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problems) => {
+                for problem in problems {
+                    eprintln!("error: {problem}");
+                }
+                ExitCode::FAILURE
             }
-            ExitCode::FAILURE
         }
     }
 }
 
-fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
+fn serve(server: impl FnOnce() -> Server, openers: &[StoreOpener]) -> Result<(), Vec<String>> {
     let mut problems = settings::runtime_problems(&Environment);
-    let platform = platform().map_err(|error| problems.extend(error.0));
+    let platform = platform_with(openers).map_err(|error| problems.extend(error.0));
     let service =
         server().build().map_err(|error| problems.extend(error.to_string().lines().map(str::to_owned)));
     let (Ok(platform), Ok(service), true) = (platform, service, problems.is_empty()) else {
@@ -173,6 +231,7 @@ fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
     }
     let log = platform.clone();
     let function = Function::new(service, platform);
+    let ending = function.clone();
     // One thread: an instance has one event at a time, and a fraction of a processor where it has little memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -185,6 +244,11 @@ fn serve(server: impl FnOnce() -> Server) -> Result<(), Vec<String>> {
         let function = function.clone();
         async move { function.answer(event).await }
     });
+    if ending.cleans_up() {
+        runtime.block_on(lambda_runtime::spawn_graceful_shutdown_handler(move || async move {
+            ending.stop().await;
+        }));
+    }
     loop {
         let before = events.load(Ordering::Relaxed);
         let Err(error) = runtime.block_on(lambda_runtime::run_concurrent(handler.clone())) else {

@@ -8,15 +8,25 @@ use std::{
 
 use edgemcp::{
     future::BoxFuture,
-    platform::{Clock, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+    platform::{
+        Clock, Host, Instances, Log, LogFormat, LogLevel, LogLine, LogSettings, Platform, Random,
+        RandomError, Timestamp, Vars,
+    },
+    store::StoreOpener,
 };
-use serde::Serialize;
 
 use crate::{
     dynamodb::{DynamoDbConfig, DynamoDbStore, TABLE},
     fetch::{Https, HttpsFetch},
     invoke::{Itself, SelfInvocation},
     settings::{self, TASKS},
+    store_url::{self, STORE_URL},
+};
+
+const HOST: Host = Host {
+    name: "AWS Lambda",
+    instances: Instances::Many,
+    stores: "set `EDGEMCP_TABLE` to a DynamoDB table, which the deployment makes, or `EDGEMCP_REDIS_URL`",
 };
 
 /// What is wrong with the environment: every problem, one per line.
@@ -42,11 +52,20 @@ impl std::error::Error for ConfigError {}
 ///
 /// # Errors
 /// [`ConfigError`] where a variable that is set cannot be meant: an unknown `EDGEMCP_LAMBDA_RESPONSE`,
-/// `EDGEMCP_LAMBDA_TASKS` or `EDGEMCP_LOG`, a table without a region or credentials, tasks without a table.
+/// `EDGEMCP_LAMBDA_TASKS`, `EDGEMCP_LOG` or `EDGEMCP_LOG_FORMAT`, a table without a region or credentials, tasks without a
+/// table, a store's URL.
 pub fn platform() -> Result<Platform, ConfigError> {
+    platform_with(&[])
+}
+
+/// As [`platform`], where `EDGEMCP_REDIS_URL` may name a store that one of `openers` opens.
+///
+/// # Errors
+/// As those of [`platform`]: where nothing opens the URL, where it cannot be meant, and where there is a table too.
+pub fn platform_with(openers: &[StoreOpener]) -> Result<Platform, ConfigError> {
     let vars = Environment;
     let mut problems = Problems::default();
-    let least = problems.or_default(settings::log_level(&vars));
+    let log = settings::log(&vars).map_err(|several| problems.0.extend(several));
     let hold_max = problems.or_default(settings::hold_max(&vars));
     let table = DynamoDbConfig::from_vars(&vars);
     let itself = match (settings::invokes_itself(&vars), &table) {
@@ -58,22 +77,30 @@ pub fn platform() -> Result<Platform, ConfigError> {
         (Ok(true), Err(_)) | (Ok(false), _) => Ok(None),
         (Err(problem), _) => Err(problem),
     };
-    let table = problems.or_default(table);
-    let itself = problems.or_default(itself);
-    if !problems.0.is_empty() {
-        return Err(ConfigError(problems.0));
-    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = problems.or_default(store_url::store(&vars, openers, &clock));
+    let table = problems.or_default(table);
+    if table.is_some() && store.is_some() {
+        problems.0.push(format!(
+            "`{TABLE}` and `{STORE_URL}` are both set, and a server has one store (unset one of them)"
+        ));
+    }
+    let itself = problems.or_default(itself);
+    let (Ok(log), true) = (log, problems.0.is_empty()) else { return Err(ConfigError(problems.0)) };
     let https = Arc::new(Https::default());
     let mut platform = Platform::builder(clock.clone(), Arc::new(SystemRandom))
         .fetch(Arc::new(HttpsFetch::new(https.clone())))
         .vars(Arc::new(vars))
-        .log(Arc::new(JsonLog { least }));
+        .log(Arc::new(StdoutLog { settings: log, clock: clock.clone() }))
+        .host(HOST);
     if let Some(hold_max) = hold_max {
         platform = platform.hold_max(hold_max);
     }
     if let Some(itself) = itself {
         platform = platform.delegate(Arc::new(SelfInvocation::new(itself, clock.clone(), https.clone())));
+    }
+    if let Some(store) = store {
+        platform = platform.store(store);
     }
     if let Some(config) = table {
         platform = platform.store(Arc::new(DynamoDbStore::new(config, clock).sharing(https)));
@@ -136,44 +163,31 @@ impl Vars for Environment {
     }
 }
 
-/// One JSON object per line on standard output, which is where Lambda takes a function's log from.
-#[derive(Clone, Copy, Debug)]
-struct JsonLog {
-    least: Option<LogLevel>,
+/// One event a line on standard output, which is where Lambda takes a function's log from.
+struct StdoutLog {
+    settings: LogSettings,
+    clock: Arc<dyn Clock>,
 }
 
-impl Log for JsonLog {
+impl Log for StdoutLog {
     fn log(&self, level: LogLevel, message: &str) {
-        if self.least.is_none_or(|least| level < least) {
+        if !self.settings.filter.lets_through(level) {
             return;
         }
+        let line = LogLine { at: self.clock.now(), level, message };
+        let line = match self.settings.format {
+            LogFormat::Text => line.text(),
+            LogFormat::JsonLines => line.json(),
+        };
         // One write per line, so that the lines of several requests do not mix. A log that is gone must not end a
         // request.
-        let _ = std::io::stdout().lock().write_all(line(level, message).as_bytes());
+        let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
     }
-}
-
-fn line(level: LogLevel, message: &str) -> String {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        level: &'static str,
-        message: &'a str,
-    }
-    let json = serde_json::to_string(&Line { level: level.as_str(), message });
-    format!("{}\n", json.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_log_record_is_one_line_of_json_whatever_is_in_it() {
-        assert_eq!(
-            line(LogLevel::Warning, "a \"b\"\nc"),
-            "{\"level\":\"warning\",\"message\":\"a \\\"b\\\"\\nc\"}\n"
-        );
-    }
 
     #[test]
     fn two_draws_of_randomness_differ() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edgemcp::platform::{LogLevel, Vars};
+use edgemcp::platform::{LOG, LogFilter, LogFormat, LogLevel, LogSettings, Vars};
 
 /// How long a streamed answer is held open for a person, such as one who fills in a form. A waiting function is paid
 /// for, so it only waits for those who are quick: a legacy client comes back by itself (`Last-Event-ID`), and its call
@@ -16,8 +16,10 @@ pub(crate) const RESPONSE: &str = "EDGEMCP_LAMBDA_RESPONSE";
 /// The variable that sets who does tasks.
 pub(crate) const TASKS: &str = "EDGEMCP_LAMBDA_TASKS";
 
-/// The variable that sets the least level that is logged.
-pub(crate) const LOG: &str = "EDGEMCP_LOG";
+/// The least level that is logged, as the function's own logging configuration sets it, which comes with the format JSON
+/// only. (`AWS_LAMBDA_LOG_FORMAT` is `Text` for each function that was not told otherwise, so it does not tell what
+/// anybody wants.)
+const LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 /// How long an answer may be held open, as `EDGEMCP_LAMBDA_RESPONSE` sets it; `None` where answers leave in one piece.
 pub(crate) fn hold_max(vars: &dyn Vars) -> Result<Option<Duration>, String> {
@@ -41,20 +43,26 @@ pub(crate) fn invokes_itself(vars: &dyn Vars) -> Result<bool, String> {
     }
 }
 
-/// The least level that `EDGEMCP_LOG` lets through; `None` for none.
-pub(crate) fn log_level(vars: &dyn Vars) -> Result<Option<LogLevel>, String> {
-    let Some(set) = vars.var(LOG) else { return Ok(Some(LogLevel::Info)) };
-    // The spellings that the native adapter takes, so that one setting serves both.
-    match set.to_ascii_lowercase().as_str() {
-        "debug" => Ok(Some(LogLevel::Debug)),
-        "info" => Ok(Some(LogLevel::Info)),
-        "warning" | "warn" => Ok(Some(LogLevel::Warning)),
-        "error" => Ok(Some(LogLevel::Error)),
-        "off" => Ok(None),
-        _ => Err(format!(
-            "`{LOG}` is {set:?}; it takes `debug`, `info` (the default), `warning`, `error` or `off`"
+/// What is logged, and how: as the variables that all adapters share set it, and where they do not as the function's
+/// logging configuration does.
+pub(crate) fn log(vars: &dyn Vars) -> Result<LogSettings, Vec<String>> {
+    let own_level = vars.var(LOG_LEVEL).filter(|_| vars.var(LOG).is_none());
+    let filter = match own_level.as_deref().map(str::to_ascii_uppercase).as_deref() {
+        Some("TRACE" | "DEBUG") => Ok(LogFilter::From(LogLevel::Debug)),
+        None | Some("INFO") => Ok(LogFilter::From(LogLevel::Info)),
+        Some("WARN") => Ok(LogFilter::From(LogLevel::Warning)),
+        Some("ERROR") => Ok(LogFilter::From(LogLevel::Error)),
+        // Nothing that is logged here ends the function.
+        Some("FATAL") => Ok(LogFilter::Off),
+        Some(other) => Err(format!(
+            "`{LOG_LEVEL}` is {other:?}; it takes `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL` (or set `{LOG}`)"
         )),
-    }
+    };
+    let default =
+        LogSettings { filter: *filter.as_ref().unwrap_or(&LogFilter::Off), format: LogFormat::JsonLines };
+    let (settings, problems) = default.or_vars(vars);
+    let problems: Vec<String> = filter.err().into_iter().chain(problems).collect();
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
 /// What `lambda_runtime` takes from the environment, and panics without.
@@ -125,21 +133,41 @@ mod tests {
     }
 
     #[test]
-    fn the_log_has_five_settings_and_refuses_a_sixth() {
-        assert_eq!(log_level(&set([])), Ok(Some(LogLevel::Info)));
-        for (name, level) in [
-            ("debug", Some(LogLevel::Debug)),
-            ("info", Some(LogLevel::Info)),
-            ("warning", Some(LogLevel::Warning)),
-            ("warn", Some(LogLevel::Warning)),
-            ("WARNING", Some(LogLevel::Warning)),
-            ("error", Some(LogLevel::Error)),
-            ("off", None),
+    fn the_log_is_json_from_info_on_unless_the_shared_settings_say_otherwise() {
+        let of = |filter, format| Ok(LogSettings { filter, format });
+        let info = LogFilter::From(LogLevel::Info);
+        assert_eq!(log(&set([])), of(info, LogFormat::JsonLines));
+        assert_eq!(log(&set([(LOG, "off")])), of(LogFilter::Off, LogFormat::JsonLines));
+        assert_eq!(log(&set([("EDGEMCP_LOG_FORMAT", "text")])), of(info, LogFormat::Text));
+        // What every function has that was not told otherwise says nothing.
+        assert_eq!(log(&set([("AWS_LAMBDA_LOG_FORMAT", "Text")])), of(info, LogFormat::JsonLines));
+        let refused = log(&set([(LOG, "trace"), ("EDGEMCP_LOG_FORMAT", "xml")])).unwrap_err();
+        assert_eq!(refused.len(), 2);
+        assert!(refused[0].contains("\"trace\"") && refused[0].contains("`debug`"), "{refused:?}");
+        assert!(refused[1].contains("`EDGEMCP_LOG_FORMAT` is \"xml\""), "{refused:?}");
+    }
+
+    #[test]
+    fn the_functions_own_log_level_counts_where_the_shared_one_is_not_set() {
+        for (name, filter) in [
+            ("TRACE", LogFilter::From(LogLevel::Debug)),
+            ("DEBUG", LogFilter::From(LogLevel::Debug)),
+            ("INFO", LogFilter::From(LogLevel::Info)),
+            ("WARN", LogFilter::From(LogLevel::Warning)),
+            ("error", LogFilter::From(LogLevel::Error)),
+            ("FATAL", LogFilter::Off),
         ] {
-            assert_eq!(log_level(&set([(LOG, name)])), Ok(level));
+            assert_eq!(log(&set([(LOG_LEVEL, name)])).unwrap().filter, filter, "{name}");
+            let both = log(&set([(LOG_LEVEL, name), (LOG, "warning")])).unwrap().filter;
+            assert_eq!(both, LogFilter::From(LogLevel::Warning));
         }
-        let refused = log_level(&set([(LOG, "trace")])).unwrap_err();
-        assert!(refused.contains("\"trace\"") && refused.contains("`debug`"), "{refused}");
+        let refused = log(&set([(LOG_LEVEL, "LOUD"), ("EDGEMCP_LOG_FORMAT", "xml")])).unwrap_err();
+        assert_eq!(refused.len(), 2);
+        assert!(
+            refused[0].starts_with("`AWS_LAMBDA_LOG_LEVEL` is \"LOUD\"; it takes `TRACE`"),
+            "{refused:?}"
+        );
+        assert!(log(&set([(LOG_LEVEL, "LOUD"), (LOG, "info")])).is_ok());
     }
 
     #[test]

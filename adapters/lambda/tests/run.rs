@@ -11,11 +11,15 @@ mod common;
 mod wire;
 
 use std::{
-    process::{ExitCode, Stdio},
+    process::{ExitCode, Output, Stdio},
     sync::{Arc, Mutex},
 };
 
 use common::recorded;
+use edgemcp::{
+    platform::{LogLevel, Platform},
+    prelude::*,
+};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -30,6 +34,11 @@ fn function() {
     let mut server = common::server().route(Method::GET, "/panics", |_, _| async { panic!("a bug") });
     if std::env::args().any(|arg| arg == "twice") {
         server = server.tool(common::add::tool());
+    }
+    if std::env::args().any(|arg| arg == "cleans") {
+        let start = |platform: Platform| async move { Ok::<_, String>(platform) };
+        let stop = |platform: State<Platform>| async move { platform.log(LogLevel::Info, "cleaned up") };
+        server = server.with_lifespan(Lifespan::new(start).on_stop(stop));
     }
     let code = edgemcp_lambda::run(move || server);
     std::process::exit(i32::from(code != ExitCode::SUCCESS));
@@ -70,7 +79,9 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
         .env("EDGEMCP_LAMBDA_RESPONSE", "stream")
         .env("EDGEMCP_LAMBDA_TASKS", "queue")
         .env("EDGEMCP_LOG", "trace")
+        .env("EDGEMCP_LOG_FORMAT", "xml")
         .env("EDGEMCP_TABLE", "adder")
+        .env("EDGEMCP_REDIS_URL", "redis://app:s3cret@redis.example")
         .env_remove("AWS_LAMBDA_FUNCTION_VERSION")
         .output()
         .await
@@ -82,12 +93,15 @@ async fn a_function_that_cannot_start_says_everything_that_is_wrong_and_asks_for
         "`EDGEMCP_LAMBDA_RESPONSE`",
         "`EDGEMCP_LAMBDA_TASKS`",
         "`EDGEMCP_LOG`",
+        "`EDGEMCP_LOG_FORMAT`",
         "AWS_REGION",
         "AWS_LAMBDA_FUNCTION_VERSION",
+        "`edgemcp_lambda::Program::new(server).store(edgemcp_redis::opener()).run()`",
         "\"add\"",
     ] {
         assert!(problems.iter().any(|problem| problem.contains(part)), "{part} in {log}");
     }
+    assert!(!log.contains("s3cret"), "{log}");
     assert_eq!(*asked.lock().unwrap(), 0);
 }
 
@@ -155,6 +169,56 @@ fn panicking() -> Value {
 }
 
 #[tokio::test]
+async fn what_a_function_has_started_is_cleaned_up_when_lambda_ends_it() {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let mut events = 0;
+    let address = wire::serve(move |asked: &Asked| {
+        let _ = send.send(asked.what.clone());
+        match asked.what.as_str() {
+            "POST /2020-01-01/extension/register" => Told::Answer(
+                200,
+                "lambda-extension-identifier: 1\r\n".to_owned(),
+                json!({"functionName": "adder", "functionVersion": "$LATEST", "handler": "bootstrap"}).to_string(),
+            ),
+            "GET /2018-06-01/runtime/invocation/next" if events == 0 => {
+                events += 1;
+                let head = "lambda-runtime-aws-request-id: 1\r\nlambda-runtime-deadline-ms: 32503680000000\r\n\
+                            lambda-runtime-invoked-function-arn: arn\r\n";
+                Told::Answer(200, head.to_owned(), recorded("function-url").to_string())
+            }
+            what if what.ends_with("/response") => Told::Answer(202, String::new(), String::new()),
+            _ => Told::Silence,
+        }
+    })
+    .await;
+    let process = start(&address).arg("cleans").spawn().unwrap();
+    let mut asked = Vec::new();
+    // The second time it asks for an event it has answered the first.
+    while asked.iter().filter(|what: &&String| what.ends_with("/invocation/next")).count() < 2 {
+        asked.push(receive.recv().await.unwrap());
+    }
+    assert_eq!(asked[0], "POST /2020-01-01/extension/register", "{asked:?}");
+    let id = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().await.unwrap().success());
+    let output = process.wait_with_output().await.unwrap();
+    let log = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.contains(r#""message":"cleaned up""#), "{log}");
+}
+
+#[tokio::test]
+async fn a_function_that_has_nothing_to_clean_up_registers_no_extension() {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let address = wire::serve(move |asked: &Asked| {
+        let _ = send.send(asked.what.clone());
+        Told::Silence
+    })
+    .await;
+    let _process = start(&address).spawn().unwrap();
+    assert_eq!(receive.recv().await.unwrap(), "GET /2018-06-01/runtime/invocation/next");
+}
+
+#[tokio::test]
 async fn a_function_answers_one_event_after_the_other_whatever_came_before() {
     let mut hostile = recorded("api-gateway-rest");
     hostile["multiValueHeaders"]["Host"] = json!(["a b"]);
@@ -191,8 +255,8 @@ async fn a_streamed_answer_is_a_prelude_eight_zero_bytes_and_the_body() {
     assert_eq!(serde_json::from_slice::<Value>(&posted[1].body).unwrap()["statusCode"], 200);
 }
 
-#[tokio::test]
-async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api_that_is_gone_does() {
+/// How a function ends whose first answer cannot be handed over, and whose runtime API is then gone.
+async fn abandoned(settings: &[(&str, &str)]) -> Output {
     let (mut asked, mut handed_over) = (0, 0);
     let address = wire::serve(move |request: &Asked| {
         if request.what.ends_with("/response") {
@@ -211,10 +275,44 @@ async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api
         Told::Answer(200, head.to_owned(), recorded("function-url").to_string())
     })
     .await;
-    let output = start(&address).output().await.unwrap();
+    start(&address).envs(settings.iter().copied()).output().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_handed_over_ends_no_function_and_a_runtime_api_that_is_gone_does() {
+    let output = abandoned(&[]).await;
     let log = String::from_utf8(output.stdout).unwrap();
     assert!(log.contains("an answer could not be handed to Lambda"), "{log}");
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("error: Lambda's runtime API failed"), "{errors}");
+}
+
+#[tokio::test]
+async fn an_event_is_a_line_of_json_or_of_text_or_none_as_it_is_set() {
+    // Between these are what the test's own harness says.
+    let line = |output: Output| {
+        let log = String::from_utf8(output.stdout).unwrap();
+        log.lines().find(|line| line.contains("could not be handed")).map(str::to_owned)
+    };
+    let json = line(abandoned(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]).await).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    assert_eq!(json["level"], "warn");
+    assert!(
+        json["message"].as_str().unwrap().starts_with("an answer could not be handed to Lambda: "),
+        "{json}"
+    );
+    let moment = json["timestamp"].as_str().unwrap();
+    assert!(moment.starts_with("20") && moment.len() == "2026-07-28T09:30:00.250Z".len(), "{json}");
+
+    let text = line(abandoned(&[("EDGEMCP_LOG_FORMAT", "text")]).await).unwrap();
+    assert!(text.contains("Z warning an answer could not be handed to Lambda: "), "{text}");
+
+    for (settings, is_there) in [
+        (&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")][..], false),
+        (&[("AWS_LAMBDA_LOG_LEVEL", "ERROR"), ("EDGEMCP_LOG", "info")], true),
+        (&[("EDGEMCP_LOG", "error")], false),
+    ] {
+        assert_eq!(line(abandoned(settings).await).is_some(), is_there, "{settings:?}");
+    }
 }

@@ -14,13 +14,24 @@ use edgemcp::{
 use futures_util::{StreamExt, stream};
 use http::{Method, Request, Response};
 
+/// What is configured.
+#[derive(Config)]
+#[config(prefix = "HELLO_")]
+struct Settings {
+    /// The word that comes before the name.
+    #[config(default = "Hello")]
+    greeting: String,
+}
+
 /// Greet somebody.
 #[tool]
 async fn greet(
+    cx: &Context,
     /** Whom to greet. */
     name: String,
-) -> String {
-    format!("Hello, {name}!")
+) -> Result<String, ToolError> {
+    let Settings { greeting } = Settings::from_platform(cx.platform())?;
+    Ok(format!("{greeting}, {name}!"))
 }
 
 /// Count how often this was called, in the store.
@@ -78,6 +89,12 @@ fn server() -> Server {
         .tool(greet::tool())
         .tool(count::tool())
         .tool(relay::tool())
+        .route(Method::GET, "/greeting", |platform, _| async move {
+            let settings = Settings::from_platform(&platform);
+            Response::new(Body::from(
+                settings.map_or_else(|error| error.to_string(), |settings| settings.greeting),
+            ))
+        })
         .route(Method::GET, "/health", |_, _| async { Response::new(Body::from("ok\n")) })
         .route(Method::GET, "/relay", relay_in_parts)
         .route(Method::GET, "/later", relay_later)

@@ -1,7 +1,8 @@
-//! Runs an edgemcp server on your own machine: over HTTP or stdio, with an embedded SQLite store.
+//! Runs an edgemcp server on your own machine: over HTTP or stdio, with a store in an embedded SQLite file, or in plain files.
 //!
-//! [`run()`] is all a program needs. To put a server into an application of your own there is [`McpService`], which
-//! goes into an axum router or a hyper server, and [`NativePlatform`], which is what it runs on.
+//! [`run()`] is all a program needs; [`Program`] lets its user choose further stores, such as Redis. To put a server into
+//! an application of your own there is [`McpService`], which goes into an axum router or a hyper server, and
+//! [`NativePlatform`], which is what it runs on.
 //!
 //! # Testing a server
 //!
@@ -48,6 +49,18 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(the_shop_is_closed_by_who_is_sure());
 //! ```
 //!
+//! # Settings
+//!
+//! What [`Platform::var`](edgemcp::platform::Platform::var) answers, and a [`Config`](edgemcp::config::Config) is read
+//! from, are the process's environment variables, and where [`run()`] runs the server those of the files `.dev.vars` and
+//! `.env` in the working directory behind them ([`EnvFiles`] tells what stands in one). The log's first line says which
+//! were read. `--env-file PATH`, or the variable `EDGEMCP_ENV_FILE`, names another file instead of the two;
+//! `--env-file /dev/null` reads none.
+//!
+//! The variables of this adapter itself, which `--help` lists, may stand in the files too. So be careful where you start a
+//! server: with `--transport stdio` the working directory is its client's choice, and a `.env` that came with somebody
+//! else's project would set where the server listens and what it calls. Name a file there.
+//!
 //! # HTTP
 //!
 //! HTTP is version 1.1: an MCP client opens few connections, and a proxy in front that speaks HTTP/2 to its own
@@ -66,12 +79,14 @@ pub use self::{
     http::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX, serve_http},
     nest::{Answer, BODY_TIME_MAX, McpService},
     platform::{
-        EnvVars, FETCH_BYTES_MAX, FETCH_TIME_MAX, HOLD_MAX, HttpFetch, LogFilter, LogFilterError,
-        NativePlatform, NativePlatformBuilder, OsRandom, SealKey, StderrLog, SystemClock, TokioBackground,
+        ENV_FILE_BYTES_MAX, EnvFileError, EnvFiles, EnvVars, FETCH_BYTES_MAX, FETCH_TIME_MAX, HOLD_MAX,
+        HttpFetch, NativePlatform, NativePlatformBuilder, OsRandom, SealKey, StderrLog, StopSignal,
+        SystemClock, TokioBackground,
     },
-    run::run,
+    run::{Program, run},
     stdio::{STDIO_REQUESTS_MAX, STDIO_STOP_TIME_MAX, serve_stdio},
     store::{
-        STORE_CHANGES_MAX, STORE_VALUE_BYTES_MAX, STORE_WATCH_EVERY, SqliteStore, StorePathError, store_path,
+        FileStore, STORE_CHANGES_MAX, STORE_VALUE_BYTES_MAX, STORE_WATCH_EVERY, SqliteStore, StorePathError,
+        store_path,
     },
 };

@@ -8,136 +8,46 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::Command,
     sync::mpsc,
-    time::Duration,
 };
 
+use common::{PATIENCE, Running, get, hello, home, lines, ran, rest, text};
 use serde_json::{Value, json};
 
-/// Fails a test that would otherwise hang.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// `hello` in a home of its own, and with nothing of this process's settings.
-fn hello(home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hello"));
-    for variable in [
-        "EDGEMCP_HOST",
-        "EDGEMCP_PORT",
-        "EDGEMCP_TRANSPORT",
-        "EDGEMCP_STORE",
-        "EDGEMCP_LOG",
-        "EDGEMCP_SEAL_KEYS",
-    ] {
-        command.env_remove(variable);
-    }
-    command.env("HOME", home).env("XDG_DATA_HOME", home.join("data")).current_dir(home).args(args);
+/// `spanned`, likewise.
+fn spanned(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanned"));
+    command.env_remove("EDGEMCP_LOG").env("HOME", home).env("XDG_DATA_HOME", home.join("data"));
+    command.env("EDGEMCP_STORE", "memory").current_dir(home).args(args);
     command
 }
 
-fn home() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
+/// What a line of the log says, without its time.
+fn event(line: &str) -> &str {
+    line.split_once(' ').map_or(line, |(_, event)| event)
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn ran(mut command: Command) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
-    (status.code(), text(&stdout), text(&stderr))
-}
-
-/// A running program. It is ended with the test, however that ends.
-struct Running {
-    child: Child,
-    /// Its standard error, line by line.
-    said: mpsc::Receiver<String>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let said = lines(child.stderr.take().unwrap());
-        Self { child, said }
-    }
-
-    /// The next line on standard error.
-    fn says(&self) -> String {
-        self.said.recv_timeout(PATIENCE).expect("it says something")
-    }
-
-    /// Its address, once it says that it is ready.
-    fn ready(&self) -> SocketAddr {
-        let line = self.says();
-        let address =
-            line.strip_prefix("hello 0.1.0 is at http://").and_then(|rest| rest.strip_suffix("/mcp"));
-        address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap()
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    /// Its exit code, and what it still wrote to standard output and error.
-    fn ended(mut self) -> (Option<i32>, String, Vec<String>) {
-        drop(self.child.stdin.take());
-        let (sender, status) = mpsc::channel();
-        let stdout = self.child.stdout.take();
-        std::thread::scope(|scope| {
-            let child = &mut self.child;
-            let id = child.id().to_string();
-            scope.spawn(move || sender.send(child.wait().unwrap()).unwrap());
-            let status = status.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-                let _ = Command::new("kill").args(["-s", "KILL", &id]).status();
-                panic!("it did not end")
-            });
-            let mut out = String::new();
-            if let Some(mut stdout) = stdout {
-                stdout.read_to_string(&mut out).unwrap();
-            }
-            (status.code(), out, self.said.iter().collect())
-        })
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a pipe is read while the test goes on")]
-fn lines(from: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(from).lines() {
-            if sender.send(line.unwrap()).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-fn get(address: SocketAddr, path: &str) -> TcpStream {
+/// Posts a message to the endpoint.
+fn post(address: SocketAddr, body: &str, headers: &[&str]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    for header in headers {
+        head.push_str(&format!("{header}\r\n"));
+    }
+    write!(stream, "{head}\r\n{body}").unwrap();
     stream
-}
-
-fn rest(mut stream: TcpStream) -> String {
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 fn until(stream: &mut TcpStream, end: &str) {
@@ -220,6 +130,28 @@ fn a_command_line_that_cannot_be_followed_is_exit_code_2() {
 }
 
 #[test]
+fn a_store_that_the_program_was_not_built_with_is_told_with_the_way_out_and_its_password_is_not() {
+    let home = home();
+    for (url, part) in [
+        (
+            "redis://app:s3cret@redis.example",
+            "`edgemcp_native::Program::new(server).store(edgemcp_redis::opener()).run()`",
+        ),
+        ("valkeys://app:s3cret@redis.example", "`edgemcp-redis`"),
+        ("postgres://app:s3cret@db.example", "a `postgres://` URL"),
+    ] {
+        let (code, out, err) = ran(hello(home.path(), &["--store", url]));
+        assert_eq!((code, &*out), (Some(2), ""));
+        assert!(err.starts_with("--store is ") && err.contains(part), "{err}");
+        assert!(!err.contains("s3cret"), "{err}");
+    }
+    let mut command = hello(home.path(), &[]);
+    command.env("EDGEMCP_STORE", "redis://app:s3cret@redis.example");
+    let (code, _, err) = ran(command);
+    assert!(code == Some(2) && err.starts_with("EDGEMCP_STORE is ") && !err.contains("s3cret"), "{err}");
+}
+
+#[test]
 fn a_definition_with_mistakes_names_each_of_them() {
     let (code, out, err) = ran(Command::new(env!("CARGO_BIN_EXE_two_mistakes")));
     assert_eq!((code, &*out), (Some(1), ""));
@@ -292,12 +224,8 @@ fn a_log_level_that_is_none_is_said_and_the_default_taken() {
     command.env("EDGEMCP_LOG", "loud");
     let running = Running::start(command);
     let line = running.says();
-    assert!(
-        line.ends_with(
-            " warning EDGEMCP_LOG: log level \"loud\" is not one of debug, info, warning, error, off"
-        ),
-        "{line}"
-    );
+    let expected = " warning `EDGEMCP_LOG` is \"loud\"; it takes `debug`, `info` (the default), `warning`, `error` or `off`";
+    assert!(line.ends_with(expected), "{line}");
     running.ready();
 }
 
@@ -318,6 +246,75 @@ fn a_signal_lets_an_open_answer_end_and_the_exit_code_is_0() {
         assert!(rest(open).contains("the word\n"));
         assert_eq!(running.ended().0, Some(0), "{name}");
     }
+}
+
+#[test]
+fn what_a_server_starts_is_started_before_it_is_ready_and_cleaned_up_after_its_last_answer() {
+    let home = home();
+    let running = Running::start(spanned(home.path(), &["--port", "0"]));
+    assert_eq!(event(&running.says()), "info started");
+    running.ready();
+    running.signal("TERM");
+    let (code, _, said) = running.ended();
+    assert_eq!(
+        (code, said.iter().map(|line| event(line)).collect::<Vec<_>>()),
+        (Some(0), vec!["info stopped"])
+    );
+
+    // A client that closes its end is the end of a program on stdio.
+    let mut running = Running::start(spanned(home.path(), &["--transport", "stdio"]));
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}"#;
+    writeln!(running.child.stdin.as_mut().unwrap(), "{call}").unwrap();
+    let (code, out, said) = running.ended();
+    assert!(code == Some(0) && out.contains("it is there"), "{out}");
+    let said: Vec<_> = said.iter().map(|line| event(line)).collect();
+    assert_eq!((said[0], &said[2..]), ("info started", &["info asked", "info stopped"][..]), "{said:?}");
+}
+
+#[test]
+fn a_start_that_fails_is_told_and_the_first_request_starts_anew() {
+    let home = home();
+    let mut command = spanned(home.path(), &["--port", "0"]);
+    command.env("FAIL_ONCE", "1");
+    let running = Running::start(command);
+    let failed = running.says();
+    assert!(failed.contains(" error the lifespan of `") && failed.contains("no database yet"), "{failed}");
+    let address = running.ready();
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}"#;
+    assert!(rest(post(address, call, &[])).contains("it is there"));
+    running.signal("TERM");
+    let (_, _, said) = running.ended();
+    let said: Vec<_> = said.iter().map(|line| event(line)).collect();
+    assert_eq!(said, ["info started", "info asked", "info stopped"]);
+}
+
+#[test]
+fn a_client_that_only_listens_does_not_hold_up_the_end() {
+    let home = home();
+    let running = Running::start(spanned(home.path(), &["--port", "0"]));
+    running.says();
+    let address = running.ready();
+    let listen = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+        "params": {
+            "notifications": {"toolsListChanged": true},
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    });
+    let headers = ["MCP-Protocol-Version: 2026-07-28", "Mcp-Method: subscriptions/listen"];
+    let mut stream = post(address, &listen.to_string(), &headers);
+    until(&mut stream, "acknowledged");
+    running.signal("TERM");
+    // Cut, it would have no end of its own, and a line of the log would say so.
+    assert!(rest(stream).contains(r#""result":{"#));
+    let (code, _, said) = running.ended();
+    assert_eq!(
+        (code, said.iter().map(|line| event(line)).collect::<Vec<_>>()),
+        (Some(0), vec!["info stopped"])
+    );
 }
 
 #[test]
@@ -544,6 +541,18 @@ fn what_sqlite_would_take_for_something_else_is_a_path_and_in_memory_is_said_as_
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(home.path().join("file:store")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_path_that_ends_with_a_slash_is_a_store_in_files() {
+    let home = home();
+    for expected in ["1", "2"] {
+        let mut client = Client::start(home.path(), &["--store", "kept/"]);
+        client.call(1, "count", &json!({}));
+        assert_eq!(client.result().1, expected);
+        let file = std::fs::read_to_string(home.path().join("kept/hello/count/calls.json")).unwrap();
+        assert!(file.contains(&format!("\"value\": \"{expected}\"")), "{file}");
     }
 }
 

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "store/alternating.rs"]
+mod alternating;
 #[path = "store/watch.rs"]
 mod watch;
 
@@ -15,12 +17,14 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use edgemcp::{
-    future::{BoxFuture, BoxStream},
+    future::BoxFuture,
     platform::{Clock, Timestamp},
-    store::{Condition, Consistency, Key, MemoryStore, Partition, Store, StoreErrorKind},
+    store::{Consistency, Key, MemoryStore, Partition, Put, Store, StoreErrorKind, Survey, Write},
 };
 use edgemcp_native::{STORE_VALUE_BYTES_MAX, SqliteStore};
 use edgemcp_testkit::{ManualClock, Subject, run_all};
+
+use self::alternating::Alternating;
 
 /// 2027-01-15, a moment with a fraction of a second.
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_123);
@@ -41,8 +45,8 @@ fn key() -> Key {
     Key::new("notes", "of", "mine").unwrap()
 }
 
-async fn keeps_the_contract(store: Arc<dyn Store>, clock: ManualClock, namespace: &str) {
-    let report = run_all(&Subject::new(store, clock, namespace)).await;
+async fn keeps_the_contract(store: Arc<impl Survey + 'static>, clock: ManualClock, namespace: &str) {
+    let report = run_all(&Subject::new(store.clone(), clock, namespace).surveyed_by(store)).await;
     print!("{report}");
     report.verdict().unwrap();
     assert!(report.passed() > 20, "the contract ran");
@@ -74,60 +78,6 @@ async fn sqlite_on_disk_keeps_the_contract_and_so_it_does_reopened() {
     keeps_the_contract(Arc::new(on_disk(&path, &clock)), clock, "second").await;
 }
 
-/// Two handles on one file, as two processes have, of which each operation takes the other one.
-struct Alternating([SqliteStore; 2], std::sync::atomic::AtomicUsize);
-
-impl Alternating {
-    fn next(&self) -> &SqliteStore {
-        let turn = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        &self.0[turn % 2]
-    }
-}
-
-type Answer<'a, T> = BoxFuture<'a, Result<T, edgemcp::store::StoreError>>;
-
-impl Store for Alternating {
-    fn capabilities(&self) -> edgemcp::store::Capabilities {
-        self.0[0].capabilities()
-    }
-    fn get<'a>(&'a self, key: &'a Key, how: Consistency) -> Answer<'a, Option<edgemcp::store::Entry>> {
-        self.next().get(key, how)
-    }
-    fn put<'a>(&'a self, key: &'a Key, value: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
-        self.next().put(key, value, ttl)
-    }
-    fn delete<'a>(&'a self, key: &'a Key) -> Answer<'a, ()> {
-        self.next().delete(key)
-    }
-    fn take<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<edgemcp::store::Entry>> {
-        self.next().take(key)
-    }
-    fn put_if<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> Answer<'a, bool> {
-        self.next().put_if(key, value, ttl, condition)
-    }
-    fn increment<'a>(&'a self, key: &'a Key, by: i64, ttl: Option<Duration>) -> Answer<'a, i64> {
-        self.next().increment(key, by, ttl)
-    }
-    fn list<'a>(
-        &'a self,
-        partition: &'a Partition,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> Answer<'a, edgemcp::store::Page> {
-        self.next().list(partition, after, limit)
-    }
-    // Of what is written while it watches, the other handle writes every second change.
-    fn watch<'a>(&'a self, partition: &'a Partition) -> Answer<'a, BoxStream<'static, String>> {
-        self.0[0].watch(partition)
-    }
-}
-
 /// A clock that is moved by hand, and whose sleepers do not wait for that.
 struct Restless(ManualClock);
 
@@ -145,7 +95,7 @@ async fn two_handles_on_one_file_keep_the_contract_together() {
     let (folder, clock) = (folder(), clock());
     let path = folder.path().join("store.sqlite3");
     let handle = || SqliteStore::open(&path, Arc::new(Restless(clock.clone())));
-    let both = Alternating([handle(), handle()], Default::default());
+    let both = Alternating::of([handle(), handle()]);
     keeps_the_contract(Arc::new(both), clock, "shared").await;
 }
 
@@ -232,7 +182,7 @@ async fn a_file_that_is_no_database_is_left_as_it_is() {
     let letter = "Dear Sir or Madam, ".repeat(100);
     std::fs::write(&path, &letter).unwrap();
     let error = on_disk(&path, &clock).put(&key(), "x".into(), None).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), letter);
 }
 
@@ -298,6 +248,69 @@ async fn writes_delete_what_has_expired_a_bounded_number_at_a_time() {
     assert_eq!(rows(&path), 10, "one write deletes 32");
     store.delete(&partition.item("nothing").unwrap()).await.unwrap();
     assert_eq!(rows(&path), 2);
+}
+
+#[tokio::test]
+async fn a_purge_deletes_all_that_has_expired_however_much_it_is() {
+    let (folder, clock) = (folder(), clock());
+    let path = folder.path().join("store.sqlite3");
+    let store = on_disk(&path, &clock);
+    let partition = Partition::new("notes", "of").unwrap();
+    let put = |n: usize| {
+        let ttl = (n > 0).then_some(Duration::from_secs(1));
+        Put::new(partition.item(format!("n{n}")).unwrap(), "x", ttl)
+    };
+    store.put_many(&(0..=2100).map(put).collect::<Vec<_>>()).await.unwrap();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(store.purge_expired().await.unwrap(), 2100);
+    assert_eq!((rows(&path), store.purge_expired().await.unwrap()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_transaction_with_a_value_over_the_limit_changes_nothing() {
+    let store = SqliteStore::open_in_memory(Arc::new(clock()));
+    store.put(&key(), "old".into(), None).await.unwrap();
+    let at = Bytes::from(vec![7; STORE_VALUE_BYTES_MAX]);
+    let over = Bytes::from(vec![7; STORE_VALUE_BYTES_MAX + 1]);
+    let writes = |value| [Write::delete("mine"), Write::put("large", value, None)];
+    let error = store.transact(key().partition(), &writes(over)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    assert_eq!(value(&store, &key()).await.unwrap(), "old");
+    assert!(store.transact(key().partition(), &writes(at)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_row_that_no_store_has_written_is_named_to_the_operator() {
+    let (folder, clock) = (folder(), clock());
+    let path = folder.path().join("store.sqlite3");
+    let store = on_disk(&path, &clock);
+    store.put(&key(), "x".into(), None).await.unwrap();
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("INSERT INTO entries (partition, item, value) VALUES ('notes', 'a b', x'00')", ()).unwrap();
+    let error = store.survey(None).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    assert!(error.to_string().ends_with("the row \"notes/a b\" is none of a store's"), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_is_no_file_and_the_error_says_what_would_be_one() {
+    let (folder, clock) = (folder(), clock());
+    let error = on_disk(folder.path(), &clock).get(&key(), Consistency::Strong).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("it is a folder (end the path with `/`"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_somebody_deletes_or_replaces_is_not_written_to_any_more() {
+    let (folder, clock) = (folder(), clock());
+    let path = folder.path().join("made/store.sqlite3");
+    let store = on_disk(&path, &clock);
+    store.put(&key(), "before".into(), None).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(value(&store, &key()).await, None, "it begins anew");
+    store.put(&key(), "after".into(), None).await.unwrap();
+    assert_eq!(value(&on_disk(&path, &clock), &key()).await.unwrap(), "after", "others see what it writes");
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{self, Poll},
     time::Duration,
 };
@@ -10,7 +13,10 @@ use std::{
 use edgemcp::{
     Service,
     future::BoxFuture,
-    platform::{Background, Clock, Exposure, Log, LogLevel, Platform, Random, RandomError, Timestamp, Vars},
+    platform::{
+        Background, Clock, Exposure, Host, Instances, Log, LogFilter, LogFormat, LogLevel, LogLine,
+        LogSettings, Platform, Random, RandomError, Timestamp, Vars,
+    },
 };
 use futures_util::future::{Either, select};
 use http::StatusCode;
@@ -37,6 +43,12 @@ pub const STORE_BINDING: &str = "EDGEMCP_STORE";
 /// How long an answer's stream may be held open while there is nothing to send. Workers themselves end one only with
 /// its client's connection; a quarter of an hour is long for a person to think, and what was asked can be asked again.
 pub const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
+
+const HOST: Host = Host {
+    name: "Cloudflare Workers",
+    instances: Instances::Many,
+    stores: "export `edgemcp_workers::durable_object!()` and bind it as `EDGEMCP_OBJECTS` in wrangler.toml",
+};
 
 /// The longest `setTimeout` takes; past it, it would fire at once.
 const TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -84,7 +96,13 @@ pub(crate) async fn answer(
     let mut gone = ClientGone::from(request);
     let answering = async {
         match request::from_js(request, service.body_bytes_max()).await {
-            Ok(request) => service.handle(&platform(env, context), request).await,
+            Ok(request) => {
+                let platform = platform(env, context);
+                match service.refusal(&platform) {
+                    Some(refusal) => refusal,
+                    None => service.handle(&platform, request).await,
+                }
+            }
             Err(Unreadable::TooLarge) => service.body_too_large(),
             Err(Unreadable::Malformed(what)) => response::text(StatusCode::BAD_REQUEST, what),
         }
@@ -148,7 +166,8 @@ pub fn platform(env: &Env, context: &Context) -> Platform {
         .vars(event.clone())
         .log(event.clone())
         .exposure(Exposure::Public)
-        .hold_max(HOLD_MAX);
+        .hold_max(HOLD_MAX)
+        .host(HOST);
     let kv = KvStore::new(env, STORE_BINDING, event.clone());
     builder = object::equip(builder, env, &event, kv.is_some());
     if let Some(kv) = kv {
@@ -220,9 +239,26 @@ impl Vars for Event {
     }
 }
 
+/// What is logged, and how, unless the vars say otherwise. The console has the time and the level of a text by itself.
+const LOGGED: LogSettings = LogSettings { filter: LogFilter::From(LogLevel::Info), format: LogFormat::Text };
+
+/// Whether this isolate has said by now what is wrong with the log's vars.
+static SAID: AtomicBool = AtomicBool::new(false);
+
 impl Log for Event {
     fn log(&self, level: LogLevel, message: &str) {
-        let message = JsValue::from_str(message);
+        // Asked when there is something to say, since most requests say nothing.
+        let (settings, problems) = LOGGED.or_vars(self);
+        if !problems.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
+            console::warn_1(&problems.join("\n").into());
+        }
+        if !settings.filter.lets_through(level) {
+            return;
+        }
+        let message = match settings.format {
+            LogFormat::Text => JsValue::from_str(message),
+            LogFormat::JsonLines => JsValue::from_str(&LogLine { at: self.now(), level, message }.json()),
+        };
         match level {
             LogLevel::Debug => console::debug_1(&message),
             LogLevel::Info => console::log_1(&message),

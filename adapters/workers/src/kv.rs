@@ -16,7 +16,6 @@ use edgemcp::{
         StoreErrorKind,
     },
 };
-use futures_util::future::try_join_all;
 use worker::{Env, send::SendFuture};
 
 use self::namespace::Namespace;
@@ -51,6 +50,8 @@ const BOOKMARKS_MAX: usize = 256;
 /// - One write per second and key; the next one fails as throttled.
 /// - [`increment`](Store::increment) is a read and a write: two at once can lose a count, and so can one after another
 ///   in two places.
+/// - [`get_many`](Store::get_many) and [`put_many`](Store::put_many) are one operation for every entry, six at a time.
+///   (KV reads a hundred at once only as text or JSON, and values are any bytes.)
 /// - [`take`](Store::take) and [`put_if`](Store::put_if) are not offered, since KV has no compare-and-set.
 /// - [`list`](Store::list) is one KV operation for every 1,000 names up to its end and one per entry. KV can only list
 ///   from the start, so a page far into a large partition costs more, unless the same event has listed up to there;
@@ -107,14 +108,19 @@ impl KvStore {
         let mut page = Page::default();
         let (mut bytes, mut groups) = (0, items.chunks(READS_AT_ONCE));
         for group in groups.by_ref() {
-            let entries = try_join_all(group.iter().map(|item| async {
-                let key = partition.item(item.as_str())?;
+            let key = |item: &String| {
+                let named =
+                    |_| namespace::corrupt("list", &format!("{partition}/{item}"), "a name that is no key");
+                partition.item(item.as_str()).map_err(named)
+            };
+            let keys = group.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+            let found = self.get_many(&keys, Consistency::Strong).await?;
+            for (item, entry) in group.iter().zip(found) {
                 // It may have gone between the two calls, or be known here and not readable yet.
-                Ok::<_, StoreError>(self.read("list", &key).await?.map(|entry| (item.clone(), entry)))
-            }))
-            .await?;
-            let found = entries.into_iter().flatten();
-            page.entries.extend(found.inspect(|(_, entry)| bytes += entry.value.len()));
+                let Some(entry) = entry else { continue };
+                bytes += entry.value.len();
+                page.entries.push((item.clone(), entry));
+            }
             page.next = group.last().cloned();
             if bytes > PAGE_BYTES_MAX {
                 break;

@@ -37,6 +37,18 @@
 //! `wrangler secret put EDGEMCP_SEAL_KEYS` with the output of `openssl rand -base64 32`, and for `wrangler dev` a line
 //! `EDGEMCP_SEAL_KEYS=…` in the file `.dev.vars`.
 //!
+//! # Settings
+//!
+//! | var or secret | what it sets |
+//! | --- | --- |
+//! | `EDGEMCP_SEAL_KEYS` | what sessions, states and handles are sealed with ([`edgemcp::SEAL_KEYS`]); a secret |
+//! | `EDGEMCP_LOG` | the least level that is logged: `debug`, `info` (default), `warning`, `error`, `off` |
+//! | `EDGEMCP_LOG_FORMAT` | how: `text` (default), or `json`, of which Workers Logs makes fields |
+//!
+//! What a server itself is told, a [`Config`](edgemcp::config::Config), is read from vars and secrets too:
+//! `Settings::from_platform(cx.platform())`. `wrangler dev` reads them from the file `.dev.vars` beside `wrangler.toml`,
+//! and where there is none from `.env` and `.env.local`; `--env-file` names others.
+//!
 //! # What must be seen at once and must happen once
 //!
 //! KV shows a write elsewhere up to a minute late, and has no compare-and-set. A server that needs more (answers that

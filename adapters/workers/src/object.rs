@@ -1,7 +1,9 @@
 //! Keeps entries in Durable Objects, one for each partition: seen at once, one operation after another, and watched.
 
+mod batch;
 mod class;
 mod entries;
+mod frame;
 mod message;
 mod namespace;
 mod watch;
@@ -16,13 +18,17 @@ use edgemcp::{
     future::{BoxFuture, BoxStream},
     platform::{Clock, PlatformBuilder, Timestamp},
     store::{
-        Capabilities, Condition, Consistency, Entry, Key, Page, Partition, Store, StoreError, StoreErrorKind,
+        Action, Capabilities, Condition, Consistency, Entry, Key, Page, Partition, Put, Store, StoreError,
+        StoreErrorKind, Write,
     },
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use worker::{Env, send::SendFuture};
 
 pub use self::class::Object;
 use self::{
+    batch::{AT_ONCE, MANY_BYTES_MAX},
+    frame::SEVERAL_MAX,
     message::{Answer, Ask, WATCH, Work},
     namespace::Namespace,
     watch::Watch,
@@ -46,11 +52,14 @@ pub const OBJECT_VALUE_BYTES_MAX: usize = 2_000_000 - 256;
 /// binds it, by the other's `script_name`, uses the same objects.
 ///
 /// # Limits
-/// - [`OBJECT_VALUE_BYTES_MAX`] a value, 10 GB a partition.
+/// - [`OBJECT_VALUE_BYTES_MAX`] a value, 10 GB a partition. The values and conditions of a
+///   [`transact`](Store::transact) have twice [`OBJECT_VALUE_BYTES_MAX`] in all; more are too large.
 /// - A partition takes about a thousand operations a second; past it they fail as throttled. Spread a collection over
 ///   many ids.
 /// - An operation is one request to one place on Earth, which Workers choose by who first asks for the partition. It
-///   counts against the subrequests of the event, as one.
+///   counts against the subrequests of the event, as one. [`get_many`](Store::get_many) and
+///   [`put_many`](Store::put_many) are one for every partition, 1,000 entries and twice [`OBJECT_VALUE_BYTES_MAX`]
+///   of values; what one of `put_many`'s writes is written as a whole or not at all.
 /// - [`watch`](Store::watch) holds one WebSocket open, of 32,768 that an object has at most. It ends where the object
 ///   moves or is deployed anew, and with the event.
 /// - An end past the year 287396 is rounded.
@@ -87,6 +96,25 @@ impl DurableObjectStore {
         self.namespace.ask(partition, Ask { now: self.clock.now(), work })
     }
 
+    /// What is under these keys of one partition, each with its place.
+    async fn read_many(&self, places: &[(usize, &Key)]) -> Result<Vec<(usize, Option<Entry>)>, StoreError> {
+        let (mut found, mut left) = (Vec::new(), places);
+        while let [(_, first), ..] = left {
+            let items =
+                left.iter().take(SEVERAL_MAX).map(|(_, key)| key.item().to_owned()).collect::<Vec<_>>();
+            let (asked, work) = (items.len(), Work::GetMany { items });
+            let entries = match self.ask(first.partition(), work).await? {
+                // An object that answers nothing would be asked for ever.
+                Answer::FoundMany(entries) if !entries.is_empty() && entries.len() <= asked => entries,
+                _ => return self.unexpected("get_many"),
+            };
+            let (answered, rest) = left.split_at(entries.len());
+            found.extend(answered.iter().map(|(place, _)| *place).zip(entries));
+            left = rest;
+        }
+        Ok(found)
+    }
+
     fn end(&self, ttl: Option<Duration>) -> Option<Timestamp> {
         ttl.map(|ttl| self.clock.now().after(ttl))
     }
@@ -112,7 +140,7 @@ impl Store for DurableObjectStore {
             shared: true,
             consistent: true,
             atomic: true,
-            transactions: false,
+            transactions: true,
             watch: true,
             value_bytes_max: Some(OBJECT_VALUE_BYTES_MAX),
             ttl_min: None,
@@ -218,6 +246,53 @@ impl Store for DurableObjectStore {
         }))
     }
 
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [Key],
+        _: Consistency,
+    ) -> BoxFuture<'a, Result<Vec<Option<Entry>>, StoreError>> {
+        Box::pin(SendFuture::new(async move {
+            let partitions = batch::by_partition(keys);
+            let asks = stream::iter(&partitions).map(|places| self.read_many(places));
+            let mut found = asks.buffer_unordered(AT_ONCE).try_concat().await?;
+            found.sort_unstable_by_key(|(place, _)| *place);
+            Ok(found.into_iter().map(|(_, entry)| entry).collect())
+        }))
+    }
+
+    fn put_many<'a>(&'a self, puts: &'a [Put]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let now = self.clock.now();
+        Box::pin(SendFuture::new(async move {
+            for put in puts {
+                check_size("put_many", &put.key, &put.value)?;
+            }
+            let asks = stream::iter(batch::writes(puts, now)).map(Ok);
+            asks.try_for_each_concurrent(AT_ONCE, async |(partition, entries)| {
+                match self.ask(partition, Work::PutMany { entries }).await? {
+                    Answer::Done => Ok(()),
+                    _ => self.unexpected("put_many"),
+                }
+            })
+            .await
+        }))
+    }
+
+    fn transact<'a>(
+        &'a self,
+        partition: &'a Partition,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let now = self.clock.now();
+        Box::pin(SendFuture::new(async move {
+            Write::check_all(partition, writes)?;
+            let Some(writes) = transaction(partition, writes, now)? else { return Ok(false) };
+            match self.ask(partition, Work::Transact { writes }).await? {
+                Answer::Wrote(wrote) => Ok(wrote),
+                _ => self.unexpected("transact"),
+            }
+        }))
+    }
+
     fn watch<'a>(
         &'a self,
         partition: &'a Partition,
@@ -228,6 +303,43 @@ impl Store for DurableObjectStore {
             Ok(Box::pin(watch) as BoxStream<'static, String>)
         }))
     }
+}
+
+/// What an object is asked to write at `now`; `None` where a condition is one that no object can meet.
+fn transaction(
+    partition: &Partition,
+    writes: &[Write],
+    now: Timestamp,
+) -> Result<Option<Vec<message::Write>>, StoreError> {
+    let (mut asked, mut bytes, mut can_be_met) = (Vec::new(), 0, true);
+    for Write { item, condition, action } in writes {
+        if let Some(Condition::Equals(old)) = condition {
+            // No entry is that long, and the object is not asked to read what is longer.
+            can_be_met &= old.len() <= OBJECT_VALUE_BYTES_MAX;
+            bytes += old.len();
+        }
+        let action = match action {
+            Action::Put { value, ttl } => {
+                check_size("transact", &partition.item(item.as_str())?, value)?;
+                bytes += value.len();
+                message::Action::Put(Entry {
+                    value: value.clone(),
+                    expires_at: ttl.map(|ttl| now.after(ttl)),
+                })
+            }
+            Action::Delete => message::Action::Delete,
+            Action::Check => message::Action::Check,
+        };
+        asked.push(message::Write { item: item.clone(), condition: condition.clone(), action });
+    }
+    if can_be_met && bytes > MANY_BYTES_MAX {
+        let detail = format!(
+            "a transaction of {partition} has {bytes} bytes of values and conditions, a Durable Object takes \
+             {MANY_BYTES_MAX} at once"
+        );
+        return Err(StoreError::new(StoreErrorKind::TooLarge, "transact", detail));
+    }
+    Ok(can_be_met.then_some(asked))
 }
 
 /// A value that no object takes is not sent to one.

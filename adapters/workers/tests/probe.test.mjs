@@ -13,6 +13,7 @@ import { after, before, describe, test } from "node:test";
 
 const READY_WITHIN_MS = 600_000; // it builds the Worker first
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
+const OBJECT_VALUE_BYTES_MAX = 2_000_000 - 256;
 
 /** A port that was free a moment ago. */
 async function freePort() {
@@ -91,6 +92,23 @@ async function eventually(status, ask) {
   assert.fail(`no ${status} within 10 s`);
 }
 
+/** A number and a text as a request to an object has them, and its answer where there is no entry. */
+const u64 = (number) => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(number));
+  return bytes;
+};
+const text = (bytes) => Buffer.concat([u64(bytes.length), Buffer.from(bytes)]);
+const NOTHING = Buffer.from([1]);
+
+/** What the object of the probe's entries answers to a request that is made by hand. */
+async function askRaw(probe, operation, ...parts) {
+  const body = Buffer.concat([u64(Date.now()), ...parts]);
+  const answer = await fetch(`${probe.origin}/raw?${operation}`, { method: "POST", body });
+  const [ok, ...bytes] = new Uint8Array(await answer.arrayBuffer());
+  return ok ? Buffer.from(bytes) : "refused";
+}
+
 /** What this crate has made in each object's database, by the name of its file; Workers and wrangler make tables too. */
 async function databases(folder) {
   const names = await readdir(folder, { recursive: true });
@@ -102,6 +120,18 @@ async function databases(folder) {
     database.close();
   }
   return tables;
+}
+
+/** Lets SQLite refuse an item in every database that has entries, which only something that is not the store can do. */
+async function refuseInserts(folder, item) {
+  for (const [name, tables] of await databases(folder)) {
+    if (!tables.includes("entries")) continue;
+    const database = new DatabaseSync(join(folder, name));
+    database.exec(
+      `CREATE TRIGGER refuse BEFORE INSERT ON entries WHEN new.item = '${item}' BEGIN SELECT raise(ABORT, 'no ${item}'); END`,
+    );
+    database.close();
+  }
 }
 
 describe("a Worker made by export!", () => {
@@ -219,6 +249,14 @@ describe("a Worker made by export!", () => {
     for (const none of ["MISSING", "EDGEMCP_STORE", "constructor", "toString"]) assert.equal(await read(none), 404, none);
   });
 
+  test("a log level that is none is said once, and what is logged is text from info on", async () => {
+    for (const what of ["one", "two"]) await fetch(`${probe.origin}/log`, { method: "POST", body: what });
+    await logged(probe, /error two/);
+    for (const line of ["info one", "warning one", "error one"]) assert.ok(probe.log.includes(line), line);
+    assert.doesNotMatch(probe.log, /debug one|"message"/);
+    assert.equal(probe.log.match(/`EDGEMCP_LOG` is "loud"; it takes `debug`/g).length, 1);
+  });
+
   test("randomness of more than one quota is random to its end", async () => {
     const draw = async () => Buffer.from(await (await fetch(`${probe.origin}/random`)).arrayBuffer());
     const [one, two] = [await draw(), await draw()];
@@ -288,6 +326,47 @@ describe("a Worker made by export!", () => {
       assert.equal(await answer.text(), "5 1", "past 8 MiB a page ends");
     });
 
+    test("and takes and gives many entries at once, in as many requests as an object needs", async () => {
+      const batch = async (count, bytes) => {
+        const answer = await fetch(`${probe.origin}/batch`, { method: "POST", body: `${count} ${bytes}` });
+        assert.equal(await answer.text(), `${count} of ${count}`);
+      };
+      await batch(3100, 3); // more than one request names
+      await batch(9, OBJECT_VALUE_BYTES_MAX); // more than one request and one answer carry
+      await batch(2, 0);
+    });
+
+    test("and a transaction is as large as two values, and not a byte larger", async () => {
+      const transact = async (count, bytes) =>
+        (await fetch(`${probe.origin}/transaction`, { method: "POST", body: `${count} ${bytes}` })).text();
+      assert.equal(await transact(2, 2 * OBJECT_VALUE_BYTES_MAX), "true");
+      assert.equal(await transact(25, 2 * OBJECT_VALUE_BYTES_MAX), "true");
+      assert.equal(await transact(25, 2 * OBJECT_VALUE_BYTES_MAX + 1), "TooLarge");
+    });
+
+    test("and who watches hears of each item of a transaction, once it has happened", async () => {
+      const answer = await fetch(`${probe.origin}/watch`);
+      const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      assert.equal((await lines.read()).value, "listening\n");
+      const done = await fetch(`${probe.origin}/transaction`, { method: "POST", body: "3 6" });
+      assert.equal(await done.text(), "true");
+      let told = "";
+      while (told.split("\n").length < 4) told += (await lines.read()).value;
+      assert.equal(told, "item-0\nitem-1\nitem-2\n");
+      await lines.cancel();
+    });
+
+    test("and refuse work that another version asks for, and what is no request", async () => {
+      const item = text("nothing");
+      assert.equal(await askRaw(probe, "rename", item), "refused");
+      assert.equal(await askRaw(probe, "get_many", u64(1)), "refused");
+      assert.equal(await askRaw(probe, "get_many", u64(1001), ...Array(1001).fill(item)), "refused");
+      // More than an object reads, and not more than the probe.
+      assert.equal(await askRaw(probe, "get_many", u64(1), text(Buffer.alloc(4_192_000, "x"))), "refused");
+      assert.deepEqual(await askRaw(probe, "get", item), NOTHING);
+      assert.deepEqual(await askRaw(probe, "get_many", u64(2), item, item), Buffer.concat([Buffer.from([7]), u64(2), Buffer.alloc(2)]));
+    });
+
     test("and how they fail is told apart", async () => {
       const kind = async (way) => (await fetch(`${probe.origin}/failing?${way}`)).text();
       assert.equal(await kind("overloaded"), "Throttled");
@@ -346,6 +425,7 @@ describe("a Worker with Durable Objects and no KV", () => {
       probe = await wrangler();
       assert.equal((await fetch(`${probe.origin}/strong`, { method: "PUT", body: "kept" })).status, 204);
       await probe.end();
+      await refuseInserts(probe.folder, "item-1");
       probe = await wranglerIn(probe.folder, "--env", "objects");
     },
     { timeout: 2 * READY_WITHIN_MS },
@@ -354,6 +434,30 @@ describe("a Worker with Durable Objects and no KV", () => {
 
   test("has them as its store, and what was put before it was started again is there", async () => {
     assert.equal(await (await fetch(`${probe.origin}/entry`)).text(), "kept");
+  });
+
+  test("takes back all of a transaction of which SQLite refuses one write, and tells nobody of it", async () => {
+    const answer = await fetch(`${probe.origin}/watch`);
+    const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    assert.equal((await lines.read()).value, "listening\n");
+    const transact = async (count) =>
+      (await fetch(`${probe.origin}/transaction`, { method: "POST", body: `${count} 6` })).text();
+    assert.equal(await transact(3), "Unavailable");
+    for (const item of ["item-0", "item-1", "item-2"]) assert.deepEqual(await askRaw(probe, "get", text(item)), NOTHING);
+    assert.equal((await fetch(`${probe.origin}/strong`, { method: "PUT", body: "kept" })).status, 204);
+    assert.equal((await lines.read()).value, "one\n");
+    assert.equal(await transact(1), "true", "what it refuses is not the object's end");
+    assert.notDeepEqual(await askRaw(probe, "get", text("item-0")), NOTHING);
+    await lines.cancel();
+  });
+
+  test("logs as its vars say: JSON, from a level on", async () => {
+    await fetch(`${probe.origin}/log`, { method: "POST", body: 'a "b"\nc' });
+    await logged(probe, /error a/);
+    const lines = [...probe.log.matchAll(/\{"timestamp".*\}/g)].map(([line]) => JSON.parse(line));
+    const told = lines.map(({ level, message }) => [level, message]);
+    assert.deepEqual(told, [["warn", 'warning a "b"\nc'], ["error", 'error a "b"\nc']]);
+    for (const { timestamp } of lines) assert.equal(new Date(timestamp).toISOString(), timestamp);
   });
 });
 

@@ -9,7 +9,7 @@ use crate::{
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, FnArg, ItemFn, Pat, PatType, ReturnType, Safety, Signature,
+    Attribute, FnArg, ItemFn, Pat, PatType, ReturnType, Safety, Signature, Type,
     parse::{ParseStream, Parser},
     spanned::Spanned,
 };
@@ -69,6 +69,7 @@ pub(crate) struct Item {
 /// One parameter in the order of the function.
 enum Parameter {
     Context(Taken),
+    State(Box<Type>),
     Argument(Ident),
 }
 
@@ -107,16 +108,37 @@ impl Item {
         let context = Ident::new("context", Span::mixed_site());
         let arguments = Ident::new("arguments", Span::mixed_site());
         let arguments_type = self.arguments.type_name();
-        let values = self.parameters.iter().map(|parameter| match parameter {
+        let state = |index: usize| Ident::new(&format!("state_{index}"), Span::mixed_site());
+        let values = self.parameters.iter().enumerate().map(|(index, parameter)| match parameter {
             Parameter::Context(Taken::Borrowed) => quote!(&#context),
             Parameter::Context(Taken::Owned) => quote!(#context),
+            Parameter::State(_) => state(index).to_token_stream(),
             Parameter::Argument(name) => quote!(#arguments.#name),
         });
+        let states: Vec<_> = self.parameters.iter().enumerate().filter_map(|(index, parameter)| {
+            let Parameter::State(ty) = parameter else { return None };
+            let state = state(index);
+            // `Server::build` has made sure that it is there.
+            Some(quote! {
+                let #state = match #context.state::<#ty>() {
+                    ::core::result::Result::Ok(state) => state,
+                    ::core::result::Result::Err(error) => return ::edgemcp::__private::Stated::lacking(error),
+                };
+            })
+        }).collect();
         let takes_context =
-            self.parameters.iter().any(|parameter| matches!(parameter, Parameter::Context(_)));
+            self.parameters.iter().any(|parameter| !matches!(parameter, Parameter::Argument(_)));
         let context = if takes_context { context.to_token_stream() } else { quote!(_) };
         let arguments = if self.arguments.is_empty() { quote!(_) } else { arguments.to_token_stream() };
         let wait = self.function.sig.asyncness.map(|_| quote!(.await));
+        if !states.is_empty() {
+            return quote_spanned! {self.result_span()=>
+                |#context: ::edgemcp::Context, #arguments: #arguments_type| async move {
+                    #(#states)*
+                    ::edgemcp::__private::Stated::given(#function(#(#values),*) #wait)
+                }
+            };
+        }
         quote_spanned! {self.result_span()=>
             |#context: ::edgemcp::Context, #arguments: #arguments_type| async move { #function(#(#values),*) #wait }
         }
@@ -148,7 +170,11 @@ impl Item {
             Some(mistakes) => (mistakes, quote!(loop {})),
             None => {
                 let arguments = &self.arguments;
-                (TokenStream::new(), quote!(#arguments #builder))
+                let states = self.parameters.iter().filter_map(|parameter| match parameter {
+                    Parameter::State(ty) => Some(quote!(.takes_state::<#ty>())),
+                    _ => None,
+                });
+                (TokenStream::new(), quote!(#arguments (#builder) #(#states)*))
             }
         };
         let doc = format!("The {noun} that the function `{name}` is, to be registered with a server.");
@@ -176,11 +202,19 @@ impl Item {
         let mut has_context = false;
         for input in &self.function.sig.inputs {
             let FnArg::Typed(input) = input else { continue };
+            if let Some(state) = shape::state(&input.ty) {
+                check_plain(input, "state", "app: State<App>", errors);
+                match state {
+                    Ok(ty) => self.parameters.push(Parameter::State(Box::new(ty.clone()))),
+                    Err(way_out) => errors.on(&input.ty, way_out),
+                }
+                continue;
+            }
             match shape::context(&input.ty) {
                 Some(_) if has_context => errors.on(input, "the context comes once: remove this `Context`"),
                 Some(taken) => {
                     has_context = true;
-                    check_context(input, errors);
+                    check_plain(input, "context", "cx: &Context", errors);
                     match taken {
                         Ok(taken) => self.parameters.push(Parameter::Context(taken)),
                         Err(way_out) => errors.on(&input.ty, way_out),
@@ -297,12 +331,13 @@ fn check(kind: Kind, function: &mut ItemFn, errors: &mut Errors) {
     });
 }
 
-fn check_context(input: &PatType, errors: &mut Errors) {
+/// Checks a parameter that is no argument.
+fn check_plain(input: &PatType, what: &str, example: &str, errors: &mut Errors) {
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("arg")) {
-        errors.on(attribute, "`#[arg]` is for arguments, and this is the context: remove it");
+        errors.on(attribute, format_args!("`#[arg]` is for arguments, and this is the {what}: remove it"));
     }
     if !matches!(input.pat.as_ref(), Pat::Ident(_) | Pat::Wild(_)) {
-        errors.on(&input.pat, "the context is one value: write `cx: &Context`");
+        errors.on(&input.pat, format_args!("the {what} is one value: write `{example}`"));
     }
 }
 

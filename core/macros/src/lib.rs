@@ -1,5 +1,5 @@
 //! The attributes of edgemcp: sugar over `Tool::new`, `Resource::new`, `Prompt::new` and `Completion::prompt`, which are
-//! the real API.
+//! the real API; and the derive of `Config`, which asks a `Reader`.
 //!
 //! Use them through the crate `edgemcp`, which exports them. An attribute leaves its function as it is, so that a unit
 //! test calls it like any other, and adds a type of the same name with one associated function that gives the builder:
@@ -8,6 +8,7 @@
 
 mod arguments;
 mod completion;
+mod config;
 mod doc;
 mod errors;
 mod item;
@@ -23,9 +24,10 @@ use proc_macro::TokenStream;
 
 /// Makes a tool of a function: `add` stays callable, and `add::tool()` is the `Tool` to register.
 ///
-/// The function is `fn` or `async fn`, free (no `self`) and not generic. It has two kinds of parameters, in any order:
+/// The function is `fn` or `async fn`, free (no `self`) and not generic. It has three kinds of parameters, in any order:
 ///
 /// - the context, at most once: `&Context` or `Context`, known by that name;
+/// - what the server has started, `State<T>`, known by that name, too (`Server::lifespan`);
 /// - arguments, which is every other parameter: owned types that are `Deserialize` and `JsonSchema`. `Option<T>` may be
 ///   left out by the caller. A doc comment on an argument becomes its description in the schema.
 ///
@@ -193,4 +195,56 @@ pub fn prompt(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn completion(options: TokenStream, item: TokenStream) -> TokenStream {
     completion::expand(options.into(), item.into()).into()
+}
+
+/// Reads a struct from variables: `Settings::from_platform(cx.platform())`.
+///
+/// Each field is a variable. It is called by the field's name in capitals, and its doc comment tells whoever has to set
+/// it what it is for. What a field's type may be, and how it is written, is in the table of `edgemcp::config::Setting`: an
+/// `Option` need not be set, and a `Secret` is never shown.
+///
+/// ```
+/// use edgemcp::prelude::*;
+///
+/// #[derive(Config)]
+/// #[config(prefix = "NOTES_")]
+/// struct Settings {
+///     /// The key of the search service.
+///     #[config(name = "SEARCH_KEY")]
+///     key: Secret,
+///     /// How many notes a page has.
+///     #[config(default = 20)]
+///     page_size: u8,
+///     #[config(nested)]
+///     mail: Mail,
+/// }
+///
+/// #[derive(Config)]
+/// struct Mail {
+///     /// Who mails are from.
+///     from: Option<String>,
+/// }
+///
+/// let names: Vec<String> = Settings::variables().into_iter().map(|variable| variable.name).collect();
+/// assert_eq!(names, ["SEARCH_KEY", "NOTES_PAGE_SIZE", "NOTES_MAIL_FROM"]);
+/// ```
+///
+/// # Options
+///
+/// | option | of | meaning |
+/// | --- | --- | --- |
+/// | `prefix = "NOTES_"` | the struct | stands before every name that a field has by itself |
+/// | `name = "SEARCH_KEY"` | a field | its whole name, without that prefix |
+/// | `default` | a field | the value where it is not set: its type's own |
+/// | `default = 20` | a field | the value where it is not set; a text becomes what the type makes of it (`Into`) |
+/// | `nested` | a field | its type derives `Config` too; the field's name stands before its names, as in `NOTES_MAIL_FROM` |
+/// | `nested, prefix = "SMTP_"` | a field | this stands before them instead; `prefix = ""`: nothing does |
+///
+/// # Limits
+///
+/// - The generated code names the crate `edgemcp`, so it must be a dependency under that name.
+/// - The struct has named fields, and no parameters.
+#[proc_macro_derive(Config, attributes(config))]
+pub fn config(item: TokenStream) -> TokenStream {
+    config::expand(item.into()).into()
 }

@@ -28,7 +28,11 @@ pub(crate) fn read(
     let parsed = |input: ParseStream<'_>| {
         if input.peek(Lit) {
             let literal: Lit = input.parse()?;
-            let option = if place == "#[completion]" { "prompt" } else { "description" };
+            let option = match place {
+                "#[completion]" => "prompt",
+                "#[config]" => "name",
+                _ => "description",
+            };
             let way_out =
                 format!("this needs a key before it: {place} takes options such as `{option} = \"…\"`");
             return Err(syn::Error::new(literal.span(), way_out));
@@ -64,15 +68,21 @@ impl Setting {
         errors.at(self.span(), format_args!("{place} has no option `{}`{meant}: it takes {known}", self.key));
     }
 
-    /// The value of `key = value`.
-    pub(crate) fn value(&self, form: &str, errors: &mut Errors) -> Option<&Expr> {
+    /// The value, where it is `key = value`.
+    pub(crate) fn given(&self) -> Option<&Expr> {
         match &self.meta {
             Meta::NameValue(pair) => Some(&pair.value),
-            _ => {
-                errors.on(&self.meta, format_args!("`{}` needs a value: write `{form}`", self.key));
-                None
-            }
+            _ => None,
         }
+    }
+
+    /// The value of `key = value`.
+    pub(crate) fn value(&self, form: &str, errors: &mut Errors) -> Option<&Expr> {
+        let value = self.given();
+        if value.is_none() {
+            errors.on(&self.meta, format_args!("`{}` needs a value: write `{form}`", self.key));
+        }
+        value
     }
 
     /// The value of `key = "…"`, which the attribute itself looks at, so that only a literal will do.

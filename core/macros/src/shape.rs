@@ -54,6 +54,27 @@ pub(crate) fn context(ty: &Type) -> Option<Result<Taken, &'static str>> {
     }
 }
 
+/// The `T` of a parameter `State<T>`, by its name. `Err` says the way out of a wrong way to take it.
+pub(crate) fn state(ty: &Type) -> Option<Result<&Type, &'static str>> {
+    match ty {
+        Type::Group(group) => state(&group.elem),
+        Type::Paren(paren) => state(&paren.elem),
+        Type::Reference(reference) => state(&reference.elem)
+            .map(|_| Err("a state is cheap to clone, and the handler's own: take `State<…>`")),
+        Type::Path(_) => {
+            let last = last_segment(ty)?;
+            let inner = first_argument(last)?;
+            if last.ident == "State" {
+                return Some(Ok(inner));
+            }
+            let wraps = ["Option", "Arc", "Rc", "Box"].iter().any(|wrapper| last.ident == wrapper);
+            let inner = Some(inner).filter(|_| wraps).and_then(state);
+            inner.map(|_| Err("a state is always there and cheap to clone: take `State<…>`"))
+        }
+        _ => None,
+    }
+}
+
 /// What JSON this type is read from.
 pub(crate) fn shape(ty: &Type) -> Shape {
     match ty {

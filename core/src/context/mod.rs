@@ -24,6 +24,7 @@ use crate::{
     call::Kept,
     changes,
     error::{Error, ToolError},
+    lifespan::{State, States},
     line::{Line, Want},
     model::{Ask, Change, SamplingMessage},
     platform::{Platform, Timestamp},
@@ -76,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) kept: OnceLock<Arc<Kept>>,
     /// Whether the handler runs as a task.
     pub(crate) is_task: bool,
+    /// What the server's lifespans have started.
+    pub(crate) states: States,
 }
 
 /// What a client says about itself.
@@ -150,6 +153,20 @@ impl Context {
     /// The value of the setting or secret `name`.
     pub fn var(&self, name: &str) -> Option<String> {
         self.0.platform.var(name)
+    }
+
+    /// What the server's [`lifespan`](crate::Server::lifespan) has started as a `T`. A handler that takes a parameter
+    /// `State<T>` gets the same, and [`Server::build`](crate::Server::build) checks that there is one.
+    ///
+    /// # Errors
+    /// Where no lifespan of the server gives a `T`.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, ToolError> {
+        self.0.states.get()
+    }
+
+    /// Whether the server's lifespans have started, where it has any; an error says why not, for the log.
+    pub(crate) fn started(&self) -> Option<Result<(), &str>> {
+        self.0.states.started()
     }
 
     /// Who is asking, where the server has a [`Verifier`](crate::auth::Verifier).

@@ -18,6 +18,7 @@ use crate::{
     future::caught,
     inbound::Route,
     journal::Answer,
+    lifespan::States,
     limits::echo,
     line::Want,
     model::{Completed, Content, Input, Pairs, Request, ResourceContents},
@@ -114,7 +115,13 @@ impl Exchange {
                     return Err(Error::resource_not_found(uri));
                 };
                 let values = values.map_err(|error| Error::invalid_params(error.0))?;
-                let cx = self.context(body, route, self.reach(version))?;
+                let states = match self.started().await {
+                    Err(error) if resource.starts_nothing => {
+                        States::Failed(error.cause.unwrap_or_default().into())
+                    }
+                    started => started?,
+                };
+                let cx = self.context(body, route, self.reach(version), states)?;
                 self.line.satisfy(Want::Task);
                 let reading =
                     resource.read(cx.clone(), &values).map_err(|error| Error::invalid_params(error.0))?;
@@ -131,7 +138,7 @@ impl Exchange {
                 let Some(prompt) = self.tables.prompt(&name) else {
                     return Err(Error::invalid_params(format!("no prompt is named {}", echo(&name))));
                 };
-                let cx = self.context(body, route, self.reach(version))?;
+                let cx = self.context(body, route, self.reach(version), self.started().await?)?;
                 self.line.satisfy(Want::Task);
                 let getting =
                     prompt.get(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
@@ -189,7 +196,7 @@ impl Exchange {
                 header.check(&self.headers, arguments)?;
             }
         }
-        let cx = self.context(body, route, self.reach(version))?;
+        let cx = self.context(body, route, self.reach(version), self.started().await?)?;
         let lacking = tool.client_capabilities.iter().find(|name| !cx.client_has(name));
         if let Some(capability) = lacking {
             return Err(Error::missing_client_capability(&format!("tool {}", echo(name)), capability));
@@ -241,6 +248,7 @@ impl Exchange {
             body,
             route,
             Reach::Nowhere("a completion asks nothing; a tool, a prompt and a resource can"),
+            self.started().await?,
         )?;
         self.line.satisfy(Want::Task);
         let completing =

@@ -13,6 +13,7 @@ use crate::{
     drive::DEFAULT_LEVEL,
     error::Error,
     inbound::Route,
+    lifespan::States,
     line::{Hears, HearsLog, Resumes},
     model::Abilities,
     version::{Era, ProtocolVersion},
@@ -20,7 +21,13 @@ use crate::{
 
 impl Exchange {
     /// What the handler of a request is given.
-    pub(super) fn context(&self, body: &Bytes, route: Route<'_>, reach: Reach) -> Result<Context, Error> {
+    pub(super) fn context(
+        &self,
+        body: &Bytes,
+        route: Route<'_>,
+        reach: Reach,
+        states: States,
+    ) -> Result<Context, Error> {
         // A slice of the request's own bytes, so that nothing is copied for handlers that never ask.
         let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
         let Route { version, meta } = route;
@@ -70,7 +77,13 @@ impl Exchange {
             session: self.session.clone().filter(|_| era == Era::Legacy),
             kept,
             is_task: self.taken.as_ref().is_some_and(|taken| taken.is_task),
+            states,
         }))
+    }
+
+    /// What the server's lifespans have started, which is awaited where this is the first request of the instance.
+    pub(super) async fn started(&self) -> Result<States, Error> {
+        self.tables.lifespans.started(&self.platform).await
     }
 
     /// What the platform lets the server do for clients of this era.

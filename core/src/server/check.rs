@@ -6,6 +6,7 @@ use super::Server;
 use crate::{
     apps::{self, ToolUi},
     completion::{Completion, Of},
+    lifespan,
     model::{Icon, Text},
 };
 
@@ -75,6 +76,7 @@ pub(super) fn check(server: &Server) -> Result<(), BuildError> {
         problems.extend(prompt.problems.iter().map(|problem| format!("{who}: {problem}")));
     }
     completions(server, &mut problems);
+    states(server, &mut problems);
     pages(server, &mut problems);
     let way_out = "rename one";
     once("tools are named", server.tools.iter().map(|tool| &tool.definition.name), way_out, &mut problems);
@@ -204,6 +206,32 @@ fn pages(server: &Server, problems: &mut Vec<String>) {
                 "resource {:?} says how it is shown as a page, and only a `ui://` URI is one",
                 resource.definition.uri
             ));
+        }
+    }
+}
+
+/// A state that nobody gives would be missed in the first call, and one that two give is one of them by chance.
+fn states(server: &Server, problems: &mut Vec<String>) {
+    let given: Vec<_> = server.lifespans.iter().map(|span| span.key).collect();
+    for (at, key) in given.iter().enumerate() {
+        if given.iter().take(at).any(|other| other == key) {
+            let name = key.name;
+            problems.push(format!(
+                "two lifespans give a `State<{name}>` (wrap one of them in a type of its own)"
+            ));
+        }
+    }
+    let tools = server.tools.iter().map(|tool| ("tool", &tool.definition.name, &tool.states));
+    let resources =
+        server.resources.iter().map(|resource| ("resource", &resource.definition.uri, &resource.states));
+    let prompts = server.prompts.iter().map(|prompt| ("prompt", &prompt.definition.name, &prompt.states));
+    let completions = server
+        .completions
+        .iter()
+        .map(|completion| ("completion of", &completion.argument, &completion.states));
+    for (kind, who, takes) in tools.chain(resources).chain(prompts).chain(completions) {
+        for key in takes.iter().filter(|key| !given.contains(key)) {
+            problems.push(format!("{kind} {who:?}: {}", lifespan::lacking(*key)));
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     completion::{Completion, IntoCompletion},
     future::{BoxFuture, MaybeSend},
     http::{Body, origin::AllowedOrigins},
+    lifespan::{Lifespan, Span},
     limits::BODY_BYTES_MAX,
     model::{Icon, Implementation, Text},
     platform::Platform,
@@ -25,6 +26,7 @@ use crate::{
     service::Service,
     session::Sessions,
     state::RequestState,
+    store::Need,
     task::Tasks,
     tool::{IntoTool, Tool},
 };
@@ -78,6 +80,9 @@ pub struct Server {
     pub(crate) request_state: RequestState,
     pub(crate) sessions: Sessions,
     pub(crate) tasks: Tasks,
+    pub(crate) lifespans: Vec<Span>,
+    pub(crate) needs: Vec<(Text, Vec<Need>)>,
+    pub(crate) allows_ephemeral: bool,
 }
 
 impl Server {
@@ -109,6 +114,9 @@ impl Server {
             request_state: RequestState::default(),
             sessions: Sessions::default(),
             tasks: Tasks::default(),
+            lifespans: Vec::new(),
+            needs: Vec::new(),
+            allows_ephemeral: false,
         }
     }
 
@@ -287,6 +295,66 @@ impl Server {
     #[must_use]
     pub fn tasks(mut self, tasks: Tasks) -> Self {
         self.tasks = tasks;
+        self
+    }
+
+    /// Starts something once per instance, before the first handler runs, and hands it to every handler that takes it
+    /// as [`State<T>`](crate::State): pools, clients, configuration. So nothing of the kind is made per call.
+    ///
+    /// Several are started in the order they are added, each with a type of its own. It runs in the first request that a
+    /// handler answers, since Workers have no I/O before it; where it fails that request fails, and the next one tries
+    /// again. What has to be cleaned up goes through [`with_lifespan`](Self::with_lifespan).
+    ///
+    /// An instance is a process, an isolate or a container, and there are many: what all of them must know of belongs into
+    /// the store, and what a client's is into its session.
+    ///
+    /// ```
+    /// # use edgemcp::prelude::*;
+    /// struct App { api: String }
+    ///
+    /// let server = Server::new("weather", "1.0.0").lifespan(|platform| async move {
+    ///     let api = platform.var("WEATHER_API").ok_or("`WEATHER_API` is not set")?;
+    ///     Ok::<_, &str>(App { api })
+    /// });
+    /// ```
+    #[must_use]
+    pub fn lifespan<T, E, F, Fut>(self, start: F) -> Self
+    where
+        T: Send + Sync + 'static,
+        E: fmt::Display,
+        F: Fn(Platform) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + MaybeSend + 'static,
+    {
+        self.with_lifespan(Lifespan::new(start))
+    }
+
+    /// As [`lifespan`](Self::lifespan), with what cleans up at the end ([`Lifespan::on_stop`]); the last one that was
+    /// added is stopped first.
+    #[must_use]
+    pub fn with_lifespan<T>(mut self, lifespan: Lifespan<T>) -> Self {
+        self.lifespans.push(lifespan.span);
+        self
+    }
+
+    /// Says what `who`, a part of the server, needs of the [`strong_store`](Platform::strong_store). Where a platform's
+    /// store lacks it the server does not start there, and says what to use instead.
+    ///
+    /// ```
+    /// # use edgemcp::{Server, store::Need};
+    /// let server = Server::new("notes", "1.0.0").store_has("the notebook", [Need::Durable, Need::Shared]);
+    /// ```
+    #[must_use]
+    pub fn store_has(mut self, who: impl Into<Text>, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.needs.push((who.into(), needs.into_iter().collect()));
+        self
+    }
+
+    /// Lets the server run with a store that ends with its instance, such as [`MemoryStore`](crate::store::MemoryStore),
+    /// also where there are many instances, which is refused otherwise: users would be forgotten whenever their request
+    /// meets another one.
+    #[must_use]
+    pub fn allow_ephemeral(mut self) -> Self {
+        self.allows_ephemeral = true;
         self
     }
 

@@ -8,6 +8,7 @@ use super::Server;
 use crate::{
     completion::{Completion, Of},
     cursor::{self, Fingerprint},
+    lifespan::Lifespans,
     model::{
         Abilities, CacheHint, CacheScope, Completed, Implementation, Listing, Offers, ResourceDefinition,
         Text,
@@ -38,6 +39,7 @@ pub(crate) struct Tables {
     pub(crate) request_state: RequestState,
     pub(crate) sessions: Sessions,
     pub(crate) tasks: Tasks,
+    pub(crate) lifespans: Lifespans,
     tools: Vec<Tool>,
     tools_by_name: Index,
     resources: Vec<Resource>,
@@ -119,6 +121,7 @@ impl Tables {
             request_state,
             sessions,
             tasks,
+            lifespans,
             ..
         } = server;
         let scope = match verifier {
@@ -152,6 +155,7 @@ impl Tables {
             request_state,
             sessions,
             tasks,
+            lifespans: Lifespans::new(lifespans),
             written: Default::default(),
         };
         if tables.page_size.is_some() {

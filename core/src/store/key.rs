@@ -2,6 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest};
+
 /// The longest collection, id or item, in bytes. Workers KV takes keys of 512 bytes in all, after escaping.
 pub const KEY_PART_BYTES_MAX: usize = 128;
 
@@ -43,6 +46,22 @@ impl Partition {
         Ok(Self { collection, id })
     }
 
+    /// The partition of `collection` that `text` stands for, whatever is in it: a name that a user chose, an address, the
+    /// subject of a token. The id is a digest (SHA-256), so two texts do not meet, and nobody reads the text in it.
+    ///
+    /// ```
+    /// # use edgemcp::store::{KeyError, Partition};
+    /// let partition = Partition::of_text("notes", "https://idp.example|Ada Lovelace")?;
+    /// let key = partition.item_of_text("Tea & scones / rum")?;
+    /// # Ok::<_, KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeyError`] where the collection is none.
+    pub fn of_text(collection: impl Into<String>, text: &str) -> Result<Self, KeyError> {
+        Self::new(collection, of_text(text))
+    }
+
     /// What kind of entries these are.
     pub fn collection(&self) -> &str {
         &self.collection
@@ -61,6 +80,15 @@ impl Partition {
         let item = item.into();
         check("item", &item)?;
         Ok(Key { partition: self.clone(), item })
+    }
+
+    /// The key of what `text` stands for in this partition, whatever is in it, as in [`of_text`](Self::of_text). Where the
+    /// text is wanted again it belongs into the value.
+    ///
+    /// # Errors
+    /// None; a digest is always an item.
+    pub fn item_of_text(&self, text: &str) -> Result<Key, KeyError> {
+        self.item(of_text(text))
     }
 }
 
@@ -129,6 +157,11 @@ impl FromStr for Key {
     }
 }
 
+/// A digest of a text that no two texts share, in characters of a key.
+fn of_text(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
+
 fn check(part: &'static str, text: &str) -> Result<(), KeyError> {
     let why = if text.is_empty() {
         "is empty".to_owned()
@@ -164,6 +197,19 @@ mod tests {
             "c/i".parse::<Key>().unwrap_err().to_string(),
             "the text of a key is not `collection/id/item`"
         );
+    }
+
+    #[test]
+    fn any_text_can_stand_for_a_key_and_no_two_for_one() {
+        let texts = ["", "/", "a", "A", "a/b", "ü", " ", "\0", &"x".repeat(100_000)];
+        let mut keys: Vec<_> = texts
+            .iter()
+            .map(|text| Partition::of_text("c", text).unwrap().item_of_text(text).unwrap().to_string())
+            .collect();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), texts.len());
+        assert!(Partition::of_text("a b", "x").is_err());
     }
 
     #[test]

@@ -8,10 +8,15 @@ mod batch;
 mod error;
 mod key;
 mod memory;
+mod need;
 mod none;
+mod opener;
+#[cfg(feature = "py-key-value")]
+pub mod py_key_value;
 mod survey;
 mod transaction;
 mod watch;
+pub mod wrap;
 
 use std::time::Duration;
 
@@ -22,7 +27,9 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     key::{KEY_PART_BYTES_MAX, Key, KeyError, Partition},
     memory::{MEMORY_ENTRIES_MAX, MemoryStore},
+    need::{Lack, Need},
     none::NoStore,
+    opener::StoreOpener,
     survey::{Survey, SurveyPage, Surveyed},
     transaction::{Action, TRANSACTION_WRITES_MAX, Write},
     watch::{WATCH_ITEMS_MAX, Watchers},
@@ -203,14 +210,13 @@ pub trait Store: Send + Sync {
         keys: &'a [Key],
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<Vec<Option<Entry>>, StoreError>> {
-        batch::all(keys.iter().map(|key| self.get(key, consistency)).collect())
+        batch::get_each(keys, &|key| self.get(key, consistency))
     }
 
     /// Writes many entries, each as [`put`](Self::put) does. Where one fails the others may be written or not: write
     /// them again. Of two with one key the last one stays.
     fn put_many<'a>(&'a self, puts: &'a [Put]) -> BoxFuture<'a, Result<(), StoreError>> {
-        let puts = Put::last_of_each(puts);
-        batch::each(puts.map(|put| self.put(&put.key, put.value.clone(), put.ttl)).collect())
+        batch::put_each(puts, &|put| self.put(&put.key, put.value.clone(), put.ttl))
     }
 
     /// Does all of `writes` in `partition` if all their conditions hold, or none of them, and says which: nobody sees

@@ -22,7 +22,7 @@ impl NoStore {
             StoreErrorKind::Unsupported,
             operation,
             "no store is configured for this server (Workers: bind a KV namespace as `EDGEMCP_STORE`; Lambda: set \
-             `EDGEMCP_TABLE`; natively SQLite is the default)",
+             `EDGEMCP_TABLE`, or `EDGEMCP_REDIS_URL`; natively SQLite is the default)",
         ))))
     }
 }

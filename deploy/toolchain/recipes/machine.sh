@@ -1,6 +1,16 @@
 # How does a recipe ask the machine for something: a Debian package, a command with a time limit? (sourced by the recipes)
 # shellcheck shell=bash
 
+# Fetches apt's lists of packages, where there are none yet; without the right to, says so.
+apt_lists() {
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || { echo "not root, and no sudo without a password: please run apt-get update"; return 1; }
+    as_root=(sudo -n)
+  fi
+  ${as_root[@]+"${as_root[@]}"} apt-get -o DPkg::Lock::Timeout=300 update
+}
+
 # Installs what is missing of the named Debian packages; without the right to, names them.
 debian_packages() {
   local missing=() package as_root=()

@@ -12,9 +12,10 @@ case $1 in
     ln -s "$("$DEST/bin/python3" -c 'import ziglang, os; print(os.path.dirname(ziglang.__file__))')/zig" "$DEST/path/zig"
     ;;
   dynamodb) ln -s ../bin/ministack "$DEST/path/ministack" ;;
-  clients)
+  clients | stores)
     # A link would be taken for the interpreter outside the environment.
-    for name in python python3; do
+    case $1 in clients) names="python python3" ;; stores) names=python-stores ;; esac
+    for name in $names; do
       printf '#!/bin/sh\nexec "%s/bin/python3" "$@"\n' "$DEST" >"$DEST/path/$name"
       chmod +x "$DEST/path/$name"
     done

@@ -45,6 +45,7 @@ pub struct Subject {
     namespace: String,
     settle: Arc<dyn Fn() + Send + Sync>,
     survey: Option<Arc<dyn Survey>>,
+    name: Option<String>,
 }
 
 impl Subject {
@@ -53,7 +54,7 @@ impl Subject {
     /// `namespace` begins every collection of this run, so that two runs on one back end do not meet; it has at most
     /// 32 bytes of printable ASCII without `/`.
     pub fn new(store: Arc<dyn Store>, clock: ManualClock, namespace: impl Into<String>) -> Self {
-        Self { store, clock, namespace: namespace.into(), settle: Arc::new(|| {}), survey: None }
+        Self { store, clock, namespace: namespace.into(), settle: Arc::new(|| {}), survey: None, name: None }
     }
 
     /// Says how to bring an eventually consistent store to where every earlier write is seen.
@@ -63,6 +64,13 @@ impl Subject {
     #[must_use]
     pub fn settled_by(mut self, settle: impl Fn() + Send + Sync + 'static) -> Self {
         self.settle = Arc::new(settle);
+        self
+    }
+
+    /// Gives the store another name in the report than its own, such as one that says what is wrapped around it.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
         self
     }
 
@@ -89,15 +97,15 @@ impl fmt::Debug for Subject {
 pub enum Need {
     /// Nothing that not every store has.
     Nothing,
-    /// [`Capabilities::consistent`].
+    /// [`Capabilities::consistent`](edgemcp::store::Capabilities::consistent).
     Consistent,
-    /// [`Capabilities::atomic`].
+    /// [`Capabilities::atomic`](edgemcp::store::Capabilities::atomic).
     Atomic,
-    /// [`Capabilities::value_bytes_max`], small enough to hold a value one byte longer.
+    /// [`Capabilities::value_bytes_max`](edgemcp::store::Capabilities::value_bytes_max), small enough to hold a value one byte longer.
     ValueLimit,
-    /// [`Capabilities::transactions`].
+    /// [`Capabilities::transactions`](edgemcp::store::Capabilities::transactions).
     Transactions,
-    /// [`Capabilities::watch`].
+    /// [`Capabilities::watch`](edgemcp::store::Capabilities::watch).
     Watch,
     /// A [`Survey`], which the [`Subject`] was given.
     Survey,
@@ -172,7 +180,8 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
 
 /// Tries the whole contract on `subject`, one case after the other, since they share its clock.
 pub async fn run_all(subject: &Subject) -> Report {
-    let mut report = Report::new(subject.store.capabilities().name);
+    let name = subject.name.as_deref().unwrap_or(subject.store.capabilities().name);
+    let mut report = Report::new(name);
     for case in cases() {
         report.add(case.name, case.run(subject).await);
     }

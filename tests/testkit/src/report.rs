@@ -72,6 +72,19 @@ impl Report {
         self.verdict_by(CELLS)
     }
 
+    /// Whether a store that does not offer `needs` keeps the contract: every case of it ran and held, but for those that
+    /// need one of them, and they were skipped. For a wrapper around a store, which is in no list of stores.
+    ///
+    /// # Errors
+    /// As [`verdict`](Self::verdict).
+    pub fn verdict_without(&self, needs: &[Need]) -> Result<(), String> {
+        let mut without = Self::new(self.store.as_str());
+        for case in cases().filter(|case| needs.contains(&case.need)) {
+            without.add(case.name, Outcome::Skipped(case.need));
+        }
+        self.verdict_by(&without.cells())
+    }
+
     fn verdict_by(&self, cells: &str) -> Result<(), String> {
         let mut wrong = Vec::new();
         if self.failed() > 0 {
@@ -90,7 +103,7 @@ impl Report {
             cells.lines().filter(|line| line.starts_with(&prefix)).map(|line| format!("{line}\n")).collect();
         if listed != self.cells() {
             wrong.push(format!(
-                "the skipped cells differ from tests/testkit/cells.txt, which for this store has\n{listed}",
+                "the skipped cells differ from those that this store may skip, which are\n{listed}",
             ));
         }
         if wrong.is_empty() { Ok(()) } else { Err(format!("{self}{}", wrong.join("\n"))) }
@@ -164,6 +177,24 @@ mod tests {
             report(|_| Outcome::Passed).verdict_by(&list).is_err(),
             "a listed cell that ran must be struck"
         );
+    }
+
+    #[test]
+    fn what_may_be_skipped_is_all_that_needs_it_and_nothing_else() {
+        let skipping = |need: Need| {
+            let mut report = Report::new("shelf");
+            for case in cases() {
+                let outcome = if case.need == need { Outcome::Skipped(need) } else { Outcome::Passed };
+                report.add(case.name, outcome);
+            }
+            report
+        };
+        let atomic = skipping(Need::Atomic);
+        assert_eq!(atomic.verdict_without(&[Need::Atomic]), Ok(()));
+        for needs in [&[][..], &[Need::Watch], &[Need::Atomic, Need::Watch]] {
+            assert!(atomic.verdict_without(needs).is_err(), "{needs:?}");
+        }
+        assert_eq!(report(|_| Outcome::Passed).verdict_without(&[]), Ok(()));
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 mod background;
 mod clock;
+mod dotenv;
 mod fetch;
 mod log;
 mod random;
 mod seal_key;
+mod stopping;
 mod vars;
 
 use std::{sync::Arc, time::Duration};
 
 use edgemcp::{
-    platform::{Background, Clock, Exposure, Fetch, Log, Platform, Random, Vars},
+    platform::{Background, Clock, Exposure, Fetch, Host, Instances, Log, Platform, Random, Stopping, Vars},
     store::Store,
 };
 
@@ -20,16 +22,23 @@ pub use self::{
     background::TokioBackground,
     clock::SystemClock,
     fetch::{FETCH_BYTES_MAX, FETCH_TIME_MAX, HttpFetch},
-    log::{LogFilter, LogFilterError, StderrLog},
+    log::StderrLog,
     random::OsRandom,
     seal_key::SealKey,
-    vars::EnvVars,
+    stopping::StopSignal,
+    vars::{ENV_FILE_BYTES_MAX, EnvFileError, EnvFiles, EnvVars},
 };
 use crate::store::SqliteStore;
 
 /// How long an answer's stream is held open while there is nothing to send. It is long for a person to think, and what
 /// was asked can be asked again.
 pub const HOLD_MAX: Duration = Duration::from_secs(60 * 60);
+
+const HOST: Host = Host {
+    name: "this machine",
+    instances: Instances::One,
+    stores: "leave out `--store` for an SQLite file, or name a `redis://` server",
+};
 
 /// This machine as an edgemcp [`Platform`].
 ///
@@ -58,6 +67,7 @@ impl NativePlatform {
             vars: None,
             log: None,
             background: None,
+            stopping: None,
             seal_key: None,
             exposure: Exposure::Public,
         }
@@ -76,6 +86,7 @@ pub struct NativePlatformBuilder {
     vars: Option<Arc<dyn Vars>>,
     log: Option<Arc<dyn Log>>,
     background: Option<Arc<dyn Background>>,
+    stopping: Option<Arc<dyn Stopping>>,
     seal_key: Option<SealKey>,
     exposure: Exposure,
 }
@@ -106,13 +117,13 @@ impl NativePlatformBuilder {
         self
     }
 
-    /// Sets the settings; [`EnvVars`] unless said otherwise.
+    /// Sets the settings; [`EnvVars`] unless said otherwise. No file is read unless they are [`EnvFiles`].
     pub fn vars(mut self, vars: Arc<dyn Vars>) -> Self {
         self.vars = Some(vars);
         self
     }
 
-    /// Sets the log; [`StderrLog`] as the variable `EDGEMCP_LOG` filters it unless said otherwise.
+    /// Sets the log; unless said otherwise a [`StderrLog`] as the variables `EDGEMCP_LOG` and `EDGEMCP_LOG_FORMAT` set it.
     pub fn log(mut self, log: Arc<dyn Log>) -> Self {
         self.log = Some(log);
         self
@@ -122,6 +133,13 @@ impl NativePlatformBuilder {
     /// work before the process ends.
     pub fn background(mut self, background: Arc<dyn Background>) -> Self {
         self.background = Some(background);
+        self
+    }
+
+    /// Sets who knows that the process is told to end, such as a [`StopSignal`]; nobody unless said otherwise. Streams on
+    /// which clients only wait are ended then.
+    pub fn stopping(mut self, stopping: Arc<dyn Stopping>) -> Self {
+        self.stopping = Some(stopping);
         self
     }
 
@@ -154,15 +172,18 @@ impl NativePlatformBuilder {
         let vars = WithSealKey::new(vars, random.clone(), log.clone(), seal_key);
         let store =
             self.store.unwrap_or_else(|| Arc::new(SqliteStore::open_default(&self.name, clock.clone())));
-        Platform::builder(clock, random)
+        let mut platform = Platform::builder(clock, random)
             .fetch(self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new())))
             .store(store)
             .vars(Arc::new(vars))
             .hold_max(HOLD_MAX)
             .log(log)
             .exposure(self.exposure)
-            .build()
-            .with_background(self.background.unwrap_or_else(|| Arc::new(TokioBackground::new())))
+            .host(HOST);
+        if let Some(stopping) = self.stopping {
+            platform = platform.stopping(stopping);
+        }
+        platform.build().with_background(self.background.unwrap_or_else(|| Arc::new(TokioBackground::new())))
     }
 }
 

@@ -13,7 +13,7 @@ use edgemcp::{
     platform::{Log, LogLevel, Random, RandomError, Vars},
 };
 
-use crate::store::store_path;
+use crate::store::{make_folder, store_path};
 
 /// The key of a machine, in bytes.
 const KEY_BYTES: usize = 32;
@@ -127,9 +127,7 @@ fn read(path: &Path) -> io::Result<String> {
 /// Writes the key where there is none yet. `suffix` is for a draft that is nobody else's: in containers, processes that
 /// share a folder have the same id.
 fn keep(path: &Path, key: &str, suffix: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
+    path.parent().map_or(Ok(()), make_folder)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{suffix}"));
     let draft = path.with_file_name(name);
@@ -204,7 +202,8 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         }
         let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(left, 1, "no draft stays behind");

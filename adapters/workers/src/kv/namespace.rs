@@ -151,7 +151,7 @@ fn end(operation: &'static str, name: &str, found: &JsValue) -> Result<Option<Ti
     }
 }
 
-fn corrupt(operation: &'static str, name: &str, what: &str) -> StoreError {
+pub(super) fn corrupt(operation: &'static str, name: &str, what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, operation, format!("{name} has {what}"))
 }
 

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, rc::Rc};
 
 use bytes::Bytes;
-use edgemcp::store::StoreErrorKind;
+use edgemcp::store::{KEY_PART_BYTES_MAX, StoreErrorKind};
 use worker::{
     ResponseBody, ResponseBuilder,
     js_sys::Promise,
@@ -14,14 +14,15 @@ use worker::{
 };
 
 use super::{
-    OBJECT_VALUE_BYTES_MAX,
+    batch::MANY_BYTES_MAX,
     entries::Entries,
+    frame::SEVERAL_MAX,
     message::{ADDRESS, Answer, Ask, Refusal, WATCH},
 };
 use crate::{read, thrown};
 
-/// The most bytes of a request: two values, of which one is a condition, and what names them.
-const ASK_BYTES_MAX: usize = 2 * OBJECT_VALUE_BYTES_MAX + 1024;
+/// The most bytes of a request: its values, and what names each of them and says when it ends.
+const ASK_BYTES_MAX: usize = MANY_BYTES_MAX + SEVERAL_MAX * (KEY_PART_BYTES_MAX + 64);
 
 /// WebSocket's code for an end as it was meant.
 const NORMAL: u16 = 1000;
@@ -88,9 +89,7 @@ impl Inner {
         // From here to the answer nothing waits, so nothing comes between.
         respond(match self.entries.carry_out(ask) {
             Ok((answer, changed)) => {
-                if let Some(item) = changed {
-                    self.tell(&item);
-                }
+                changed.iter().for_each(|item| self.tell(item));
                 answer
             }
             Err(why) => Answer::Refused(why),

@@ -8,15 +8,18 @@ use std::cell::Cell;
 use bytes::Bytes;
 use edgemcp::{
     platform::Timestamp,
-    store::{Condition, Entry, LIST_PAGE_MAX, Page, StoreErrorKind},
+    store::{Entry, LIST_PAGE_MAX, Page, StoreErrorKind},
 };
 use worker::{
-    js_sys::{Array, Date, Object, Promise, Reflect, Uint8Array},
-    wasm_bindgen::{JsCast, JsValue},
+    js_sys::{Array, Date, Function, Object, Promise, Reflect, Uint8Array},
+    wasm_bindgen::{JsCast, JsValue, closure::ScopedClosure},
     worker_sys::{DurableObjectStorage, SqlStorage},
 };
 
-use super::message::{Answer, Ask, Refusal, Work};
+use super::{
+    batch::MANY_BYTES_MAX,
+    message::{Action, Answer, Ask, Refusal, Work, Write},
+};
 use crate::{counter::count, thrown};
 
 /// How long an entry that has ended is kept, and an object that has become empty: the clocks of those who read may be
@@ -34,6 +37,8 @@ const MAKE: &str = "
     CREATE INDEX IF NOT EXISTS entries_by_end ON entries (expires_at) WHERE expires_at IS NOT NULL;
 ";
 
+const DELETE: &str = "DELETE FROM entries WHERE item = ? RETURNING 1";
+
 const EARLIEST_END: &str = "SELECT min(expires_at) FROM entries WHERE expires_at IS NOT NULL";
 
 /// The entries of one object.
@@ -49,37 +54,32 @@ impl Entries {
         Self { storage, made: Cell::new(false) }
     }
 
-    /// Does what is asked, and names the item that has changed by it.
-    pub(super) fn carry_out(&self, ask: Ask) -> Result<(Answer, Option<String>), Refusal> {
+    /// Does what is asked, and names the items that have changed by it.
+    pub(super) fn carry_out(&self, ask: Ask) -> Result<(Answer, Vec<String>), Refusal> {
         let now = ask.now;
         match ask.work {
-            Work::Get { item } => Ok((Answer::Found(self.live(&item, now)?), None)),
+            Work::Get { item } => Ok((Answer::Found(self.live(&item, now)?), vec![])),
             Work::Put { item, entry } => {
                 self.write(&item, &entry)?;
-                Ok((Answer::Done, Some(item)))
+                Ok((Answer::Done, vec![item]))
             }
             Work::Delete { item } => {
-                let gone = self.remove("DELETE FROM entries WHERE item = ? RETURNING 1", &item)?;
-                Ok((Answer::Done, gone.map(|_| item)))
+                let gone = self.remove(DELETE, &item)?;
+                Ok((Answer::Done, gone.map(|_| item).into_iter().collect()))
             }
             Work::Take { item } => {
                 let gone =
                     self.remove("DELETE FROM entries WHERE item = ? RETURNING value, expires_at", &item)?;
-                let Some(row) = gone else { return Ok((Answer::Found(None), None)) };
+                let Some(row) = gone else { return Ok((Answer::Found(None), vec![])) };
                 let taken = entry(&row, 0)?;
-                Ok((Answer::Found(Some(taken).filter(|entry| entry.is_live(now))), Some(item)))
+                Ok((Answer::Found(Some(taken).filter(|entry| entry.is_live(now))), vec![item]))
             }
             Work::PutIf { item, entry, condition } => {
-                let found = self.live(&item, now)?;
-                let holds = match condition {
-                    Condition::Absent => found.is_none(),
-                    Condition::Equals(old) => found.is_some_and(|entry| entry.value == old),
-                };
-                if !holds {
-                    return Ok((Answer::Wrote(false), None));
+                if !condition.holds(self.live(&item, now)?.as_ref()) {
+                    return Ok((Answer::Wrote(false), vec![]));
                 }
                 self.write(&item, &entry)?;
-                Ok((Answer::Wrote(true), Some(item)))
+                Ok((Answer::Wrote(true), vec![item]))
             }
             Work::Increment { item, by, end } => {
                 let (count, expires_at) = match self.live(&item, now)? {
@@ -91,9 +91,25 @@ impl Entries {
                     return Err(Refusal { kind: StoreErrorKind::NotACounter, detail });
                 };
                 self.write(&item, &Entry { value: sum.to_string().into(), expires_at })?;
-                Ok((Answer::Sum(sum), Some(item)))
+                Ok((Answer::Sum(sum), vec![item]))
             }
-            Work::List { after, limit } => Ok((Answer::Listed(self.page(after, limit, now)?), None)),
+            Work::List { after, limit } => Ok((Answer::Listed(self.page(after, limit, now)?), vec![])),
+            Work::GetMany { items } => Ok((Answer::FoundMany(self.many(&items, now)?), vec![])),
+            Work::PutMany { entries } => {
+                let put = |(item, entry)| Write { item, condition: None, action: Action::Put(entry) };
+                let writes: Vec<_> = entries.into_iter().map(put).collect();
+                Ok((Answer::Done, self.all_or_nothing(&writes)?))
+            }
+            Work::Transact { writes } => {
+                for write in &writes {
+                    if let Some(condition) = &write.condition
+                        && !condition.holds(self.live(&write.item, now)?.as_ref())
+                    {
+                        return Ok((Answer::Wrote(false), vec![]));
+                    }
+                }
+                Ok((Answer::Wrote(true), self.all_or_nothing(&writes)?))
+            }
         }
     }
 
@@ -126,10 +142,7 @@ impl Entries {
     }
 
     fn write(&self, item: &str, entry: &Entry) -> Result<(), Refusal> {
-        if !self.made.get() {
-            self.first(MAKE, &[])?;
-            self.made.set(true);
-        }
+        self.make()?;
         let end = match entry.expires_at {
             None => JsValue::NULL,
             Some(end) => {
@@ -150,6 +163,49 @@ impl Entries {
         Ok(())
     }
 
+    /// Does all of `writes`, whatever their conditions, or nothing where one of them fails; names what has changed.
+    fn all_or_nothing(&self, writes: &[Write]) -> Result<Vec<String>, Refusal> {
+        // Not in the transaction, which would take the table back where it fails.
+        if writes.iter().any(|write| matches!(write.action, Action::Put(_))) {
+            self.make()?;
+        }
+        let (mut changed, mut refused) = (Vec::new(), None);
+        let mut all = || -> Result<(), JsValue> {
+            for write in writes {
+                match self.act(write) {
+                    Ok(true) => changed.push(write.item.clone()),
+                    Ok(false) => {}
+                    Err(why) => {
+                        refused = Some(why);
+                        // What is thrown undoes what was done, and is thrown on to below.
+                        return Err(JsValue::UNDEFINED);
+                    }
+                }
+            }
+            Ok(())
+        };
+        let transaction: Function =
+            Reflect::get(&self.storage, &"transactionSync".into()).map_err(refusal)?.unchecked_into();
+        // A panic drops the whole instance, so nothing half-done is seen after it.
+        let closure =
+            ScopedClosure::<dyn FnMut() -> Result<(), JsValue>>::borrow_mut_assert_unwind_safe(&mut all);
+        let done = transaction.call1(&self.storage, closure.as_ref());
+        drop(closure);
+        match done {
+            Ok(_) => Ok(changed),
+            Err(thrown) => Err(refused.unwrap_or_else(|| refusal(thrown))),
+        }
+    }
+
+    /// Does one of several writes, and says whether that has changed its item.
+    fn act(&self, write: &Write) -> Result<bool, Refusal> {
+        match &write.action {
+            Action::Put(entry) => self.write(&write.item, entry).map(|()| true),
+            Action::Delete => Ok(self.remove(DELETE, &write.item)?.is_some()),
+            Action::Check => Ok(false),
+        }
+    }
+
     /// The row that the statement `delete` takes away.
     fn remove(&self, delete: &str, item: &str) -> Result<Option<Array>, Refusal> {
         if !self.is_made()? {
@@ -161,6 +217,20 @@ impl Entries {
             drop(self.set_alarm(Date::now() + KEPT_MS)?);
         }
         Ok(row)
+    }
+
+    /// The entries of the first of `items`, at least of one.
+    fn many(&self, items: &[String], now: Timestamp) -> Result<Vec<Option<Entry>>, Refusal> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for item in items {
+            if bytes > MANY_BYTES_MAX {
+                break;
+            }
+            let entry = self.live(item, now)?;
+            bytes += entry.as_ref().map_or(0, |entry| entry.value.len());
+            found.push(entry);
+        }
+        Ok(found)
     }
 
     fn page(&self, after: Option<String>, limit: usize, now: Timestamp) -> Result<Page, Refusal> {
@@ -190,6 +260,14 @@ impl Entries {
             page.entries.push((item, entry));
         }
         Ok(page)
+    }
+
+    fn make(&self) -> Result<(), Refusal> {
+        if !self.made.get() {
+            self.first(MAKE, &[])?;
+            self.made.set(true);
+        }
+        Ok(())
     }
 
     fn is_made(&self) -> Result<bool, Refusal> {

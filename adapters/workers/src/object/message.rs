@@ -1,12 +1,18 @@
 //! Says what a store asks of an object and what the object answers, as bytes that each side parses into types.
 //!
 //! They travel within one account, yet not within one version: while a deployment rolls out, a Worker meets objects
-//! of the version before. What changes here changes [`ADDRESS`] with it.
+//! of the version before. An operation that is new has a name that such an object does not know, and refuses; what
+//! changes of one that is there changes [`ADDRESS`] with it.
 
 use bytes::{Buf, BufMut, Bytes};
 use edgemcp::{
     platform::Timestamp,
     store::{Condition, Entry, Page, StoreErrorKind},
+};
+
+use super::frame::{
+    condition, end, entry, named_entry, put, put_condition, put_end, put_entries, put_entry, several, text,
+    time,
 };
 
 /// What every request's address begins with; the operation's name follows, so that the object's log names it.
@@ -26,13 +32,59 @@ pub(super) struct Ask {
 /// What there is to do, by item; the partition is the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Work {
-    Get { item: String },
-    Put { item: String, entry: Entry },
-    Delete { item: String },
-    Take { item: String },
-    PutIf { item: String, entry: Entry, condition: Condition },
-    Increment { item: String, by: i64, end: Option<Timestamp> },
-    List { after: Option<String>, limit: usize },
+    Get {
+        item: String,
+    },
+    Put {
+        item: String,
+        entry: Entry,
+    },
+    Delete {
+        item: String,
+    },
+    Take {
+        item: String,
+    },
+    PutIf {
+        item: String,
+        entry: Entry,
+        condition: Condition,
+    },
+    Increment {
+        item: String,
+        by: i64,
+        end: Option<Timestamp>,
+    },
+    List {
+        after: Option<String>,
+        limit: usize,
+    },
+    GetMany {
+        items: Vec<String>,
+    },
+    /// All of them or none.
+    PutMany {
+        entries: Vec<(String, Entry)>,
+    },
+    Transact {
+        writes: Vec<Write>,
+    },
+}
+
+/// One write of a transaction: a [`Write`](edgemcp::store::Write), with its entry's end in the place of a TTL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Write {
+    pub(super) item: String,
+    pub(super) condition: Option<Condition>,
+    pub(super) action: Action,
+}
+
+/// What becomes of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Put(Entry),
+    Delete,
+    Check,
 }
 
 /// What came of it.
@@ -44,6 +96,8 @@ pub(super) enum Answer {
     Sum(i64),
     Listed(Page),
     Refused(Refusal),
+    /// What was found of the first items of those asked for; the others are for another request.
+    FoundMany(Vec<Option<Entry>>),
 }
 
 /// Why an object does not do what it is asked.
@@ -65,6 +119,9 @@ impl Work {
             Self::PutIf { .. } => "put_if",
             Self::Increment { .. } => "increment",
             Self::List { .. } => "list",
+            Self::GetMany { .. } => "get_many",
+            Self::PutMany { .. } => "put_many",
+            Self::Transact { .. } => "transact",
         }
     }
 }
@@ -83,13 +140,7 @@ impl Ask {
             Work::PutIf { item, entry, condition } => {
                 put(&mut frame, item);
                 put_entry(&mut frame, entry);
-                match condition {
-                    Condition::Absent => frame.put_u8(0),
-                    Condition::Equals(value) => {
-                        frame.put_u8(1);
-                        put(&mut frame, value);
-                    }
-                }
+                put_condition(&mut frame, condition);
             }
             Work::Increment { item, by, end } => {
                 put(&mut frame, item);
@@ -100,6 +151,15 @@ impl Ask {
                 // No item is empty.
                 put(&mut frame, after.as_deref().unwrap_or_default());
                 frame.put_u64_le(*limit as u64);
+            }
+            Work::GetMany { items } => {
+                frame.put_u64_le(items.len() as u64);
+                items.iter().for_each(|item| put(&mut frame, item));
+            }
+            Work::PutMany { entries } => put_entries(&mut frame, entries),
+            Work::Transact { writes } => {
+                frame.put_u64_le(writes.len() as u64);
+                writes.iter().for_each(|write| put_write(&mut frame, write));
             }
         }
         frame
@@ -114,15 +174,9 @@ impl Ask {
             "put" => Work::Put { item: text(frame)?, entry: entry(frame)? },
             "delete" => Work::Delete { item: text(frame)? },
             "take" => Work::Take { item: text(frame)? },
-            "put_if" => Work::PutIf {
-                item: text(frame)?,
-                entry: entry(frame)?,
-                condition: match frame.try_get_u8().ok()? {
-                    0 => Condition::Absent,
-                    1 => Condition::Equals(bytes(frame)?),
-                    _ => return None,
-                },
-            },
+            "put_if" => {
+                Work::PutIf { item: text(frame)?, entry: entry(frame)?, condition: condition(frame)? }
+            }
             "increment" => {
                 Work::Increment { item: text(frame)?, by: frame.try_get_i64_le().ok()?, end: end(frame)? }
             }
@@ -130,6 +184,9 @@ impl Ask {
                 let after = Some(text(frame)?).filter(|after| !after.is_empty());
                 Work::List { after, limit: usize::try_from(frame.try_get_u64_le().ok()?).ok()? }
             }
+            "get_many" => Work::GetMany { items: several(frame, text)? },
+            "put_many" => Work::PutMany { entries: several(frame, named_entry)? },
+            "transact" => Work::Transact { writes: several(frame, write)? },
             _ => return None,
         };
         frame.is_empty().then_some(Self { now, work })
@@ -158,16 +215,22 @@ impl Answer {
             Self::Listed(page) => {
                 frame.put_u8(5);
                 put(&mut frame, page.next.as_deref().unwrap_or_default());
-                frame.put_u64_le(page.entries.len() as u64);
-                for (item, entry) in &page.entries {
-                    put(&mut frame, item);
-                    put_entry(&mut frame, entry);
-                }
+                put_entries(&mut frame, &page.entries);
             }
             Self::Refused(Refusal { kind, detail }) => {
                 frame.put_u8(6);
                 frame.put_u8(code(*kind));
                 put(&mut frame, detail);
+            }
+            Self::FoundMany(found) => {
+                frame.put_u8(7);
+                frame.put_u64_le(found.len() as u64);
+                for entry in found {
+                    frame.put_u8(u8::from(entry.is_some()));
+                    if let Some(entry) = entry {
+                        put_entry(&mut frame, entry);
+                    }
+                }
             }
         }
         frame
@@ -184,64 +247,50 @@ impl Answer {
             4 => Self::Sum(frame.try_get_i64_le().ok()?),
             5 => {
                 let next = Some(text(frame)?).filter(|next| !next.is_empty());
-                let mut entries = Vec::new();
-                for _ in 0..frame.try_get_u64_le().ok()? {
-                    entries.push((text(frame)?, entry(frame)?));
-                }
-                Self::Listed(Page { entries, next })
+                Self::Listed(Page { entries: several(frame, named_entry)?, next })
             }
             6 => Self::Refused(Refusal { kind: kind(frame.try_get_u8().ok()?), detail: text(frame)? }),
+            7 => Self::FoundMany(several(frame, |frame| match frame.try_get_u8().ok()? {
+                0 => Some(None),
+                1 => entry(frame).map(Some),
+                _ => None,
+            })?),
             _ => return None,
         };
         frame.is_empty().then_some(answer)
     }
 }
 
-fn put(frame: &mut Vec<u8>, bytes: impl AsRef<[u8]>) {
-    let bytes = bytes.as_ref();
-    frame.put_u64_le(bytes.len() as u64);
-    frame.put_slice(bytes);
-}
-
-fn put_end(frame: &mut Vec<u8>, end: Option<Timestamp>) {
-    match end {
-        None => frame.put_u8(0),
-        Some(end) => {
-            frame.put_u8(1);
-            frame.put_u64_le(end.as_millis());
+fn put_write(frame: &mut Vec<u8>, write: &Write) {
+    put(frame, &write.item);
+    frame.put_u8(u8::from(write.condition.is_some()));
+    if let Some(condition) = &write.condition {
+        put_condition(frame, condition);
+    }
+    match &write.action {
+        Action::Check => frame.put_u8(0),
+        Action::Delete => frame.put_u8(1),
+        Action::Put(entry) => {
+            frame.put_u8(2);
+            put_entry(frame, entry);
         }
     }
 }
 
-fn put_entry(frame: &mut Vec<u8>, entry: &Entry) {
-    put_end(frame, entry.expires_at);
-    put(frame, &entry.value);
-}
-
-fn bytes(frame: &mut Bytes) -> Option<Bytes> {
-    let length = usize::try_from(frame.try_get_u64_le().ok()?).ok()?;
-    (length <= frame.len()).then(|| frame.split_to(length))
-}
-
-fn text(frame: &mut Bytes) -> Option<String> {
-    String::from_utf8(bytes(frame)?.into()).ok()
-}
-
-fn time(frame: &mut Bytes) -> Option<Timestamp> {
-    frame.try_get_u64_le().ok().map(Timestamp::from_millis)
-}
-
-fn end(frame: &mut Bytes) -> Option<Option<Timestamp>> {
-    match frame.try_get_u8().ok()? {
-        0 => Some(None),
-        1 => time(frame).map(Some),
-        _ => None,
-    }
-}
-
-fn entry(frame: &mut Bytes) -> Option<Entry> {
-    let expires_at = end(frame)?;
-    Some(Entry { value: bytes(frame)?, expires_at })
+fn write(frame: &mut Bytes) -> Option<Write> {
+    let item = text(frame)?;
+    let condition = match frame.try_get_u8().ok()? {
+        0 => None,
+        1 => Some(condition(frame)?),
+        _ => return None,
+    };
+    let action = match frame.try_get_u8().ok()? {
+        0 => Action::Check,
+        1 => Action::Delete,
+        2 => Action::Put(entry(frame)?),
+        _ => return None,
+    };
+    Some(Write { item, condition, action })
 }
 
 fn code(kind: StoreErrorKind) -> u8 {
@@ -269,7 +318,7 @@ fn kind(code: u8) -> StoreErrorKind {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::frame::SEVERAL_MAX, *};
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_123);
 
@@ -292,7 +341,26 @@ mod tests {
             Work::Increment { item: item(), by: -1, end: Some(NOW) },
             Work::List { after: None, limit: 1 },
             Work::List { after: Some(item()), limit: 100 },
+            Work::GetMany { items: vec![] },
+            Work::GetMany { items: vec![item(), "b".to_owned(), item()] },
+            Work::PutMany { entries: vec![] },
+            Work::PutMany { entries: vec![(item(), an_entry(None)), (item(), an_entry(Some(7)))] },
+            Work::Transact { writes: vec![] },
+            Work::Transact { writes: every_write() },
         ]
+    }
+
+    fn every_write() -> Vec<Write> {
+        let conditions = [None, Some(Condition::Absent), Some(Condition::Equals("old".into()))];
+        let actions = [Action::Put(an_entry(Some(7))), Action::Delete, Action::Check];
+        let each = |condition: Option<Condition>| {
+            actions.clone().map(|action| Write {
+                item: "an-item".to_owned(),
+                condition: condition.clone(),
+                action,
+            })
+        };
+        conditions.into_iter().flat_map(each).collect()
     }
 
     fn every_answer() -> Vec<Answer> {
@@ -316,6 +384,8 @@ mod tests {
             refused(StoreErrorKind::NotACounter),
             refused(StoreErrorKind::Corrupt),
             refused(StoreErrorKind::Denied),
+            Answer::FoundMany(vec![]),
+            Answer::FoundMany(vec![None, Some(an_entry(None)), None, Some(an_entry(Some(1)))]),
         ]
     }
 
@@ -359,7 +429,21 @@ mod tests {
         let mut frame = Vec::new();
         frame.put_u64_le(0);
         frame.put_u64_le(u64::MAX);
-        assert_eq!(Ask::decode("get", frame.into()), None);
+        for name in ["get", "get_many", "put_many", "transact"] {
+            assert_eq!(Ask::decode(name, frame.clone().into()), None, "{name}");
+        }
+        frame.splice(..8, [7]);
+        assert_eq!(Answer::decode(frame.into()), None);
+    }
+
+    #[test]
+    fn more_of_a_kind_than_a_message_has_are_none() {
+        for (count, is_read) in [(SEVERAL_MAX, true), (SEVERAL_MAX + 1, false)] {
+            let ask = Ask { now: NOW, work: Work::GetMany { items: vec!["x".to_owned(); count] } };
+            assert_eq!(Ask::decode("get_many", ask.encode().into()).is_some(), is_read, "{count} items");
+            let answer = Answer::FoundMany(vec![None; count]);
+            assert_eq!(Answer::decode(answer.encode().into()).is_some(), is_read, "{count} entries");
+        }
     }
 
     #[test]
@@ -393,22 +477,38 @@ mod properties {
             .prop_map(|(value, expires_at)| Entry { value: value.into(), expires_at })
     }
 
+    fn a_condition() -> impl Strategy<Value = Condition> {
+        option::of(prop::collection::vec(any::<u8>(), 0..20))
+            .prop_map(|value| value.map_or(Condition::Absent, |value| Condition::Equals(value.into())))
+    }
+
+    fn a_write() -> impl Strategy<Value = Write> {
+        let action =
+            prop_oneof![an_entry().prop_map(Action::Put), Just(Action::Delete), Just(Action::Check),];
+        (any::<String>(), option::of(a_condition()), action).prop_map(|(item, condition, action)| Write {
+            item,
+            condition,
+            action,
+        })
+    }
+
     fn any_work() -> impl Strategy<Value = Work> {
-        let condition = option::of(prop::collection::vec(any::<u8>(), 0..20))
-            .prop_map(|value| value.map_or(Condition::Absent, |value| Condition::Equals(value.into())));
         let item = any::<String>();
         prop_oneof![
             item.prop_map(|item| Work::Get { item }),
             (item, an_entry()).prop_map(|(item, entry)| Work::Put { item, entry }),
             item.prop_map(|item| Work::Delete { item }),
             item.prop_map(|item| Work::Take { item }),
-            (item, an_entry(), condition).prop_map(|(item, entry, condition)| Work::PutIf {
+            (item, an_entry(), a_condition()).prop_map(|(item, entry, condition)| Work::PutIf {
                 item,
                 entry,
                 condition
             }),
             (item, any::<i64>(), end()).prop_map(|(item, by, end)| Work::Increment { item, by, end }),
             (option::of("[ -~]{1,9}"), any::<usize>()).prop_map(|(after, limit)| Work::List { after, limit }),
+            prop::collection::vec(item, 0..4).prop_map(|items| Work::GetMany { items }),
+            prop::collection::vec((item, an_entry()), 0..4).prop_map(|entries| Work::PutMany { entries }),
+            prop::collection::vec(a_write(), 0..4).prop_map(|writes| Work::Transact { writes }),
         ]
     }
 
@@ -422,6 +522,7 @@ mod properties {
             page.prop_map(|(entries, next)| Answer::Listed(Page { entries, next })),
             (any::<u8>(), any::<String>())
                 .prop_map(|(code, detail)| Answer::Refused(Refusal { kind: kind(code), detail })),
+            prop::collection::vec(option::of(an_entry()), 0..4).prop_map(Answer::FoundMany),
         ]
     }
 

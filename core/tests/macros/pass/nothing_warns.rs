@@ -3,7 +3,13 @@
 #![deny(unused_qualifications, unused_lifetimes, let_underscore_drop, single_use_lifetimes, missing_debug_implementations)]
 #![forbid(unsafe_code)]
 
-use edgemcp::{Server, completion, prompt, resource, tool};
+use std::time::Duration;
+
+use edgemcp::{
+    Server, completion,
+    config::{Config, Secret},
+    prompt, resource, tool,
+};
 
 /// Add two integers.
 #[tool]
@@ -12,6 +18,20 @@ pub const fn add(a: i64, b: i64) -> i64 {
 }
 
 mod inner {
+    /// Read from text by itself.
+    #[derive(Clone, Copy, Debug)]
+    pub(super) enum Colour {
+        Red,
+    }
+
+    impl std::str::FromStr for Colour {
+        type Err = &'static str;
+
+        fn from_str(text: &str) -> Result<Self, Self::Err> {
+            if text == "red" { Ok(Self::Red) } else { Err("there is red only") }
+        }
+    }
+
     /// Seen by the parent only.
     #[edgemcp::tool(read_only)]
     pub(super) async fn subtract(a: i64, b: i64) -> i64 {
@@ -85,6 +105,45 @@ constant_tools! {
     two = 2;
 }
 
+/// What is configured.
+#[derive(Clone, Debug, Config)]
+#[config(prefix = "CALCULATOR_")]
+pub struct Settings {
+    /// Another service's key.
+    pub key: Secret,
+    /// How long it may take.
+    #[config(name = "TIME_MAX", default = Duration::from_secs(reader()))]
+    pub time_max: Duration,
+    #[config(default)]
+    r#type: Vec<Option<inner::Colour>>,
+    /// Where results are rounded.
+    #[config(nested, prefix = "ROUND_")]
+    #[deprecated]
+    pub round: Round,
+    /// Nothing yet.
+    #[config(nested)]
+    pub nothing: Nothing,
+}
+
+const fn reader() -> u64 {
+    30
+}
+
+/// How results are rounded.
+#[derive(Clone, Copy, Debug, Config)]
+pub struct Round {
+    /// After so many digits.
+    #[config(default = {
+        let digits = 2;
+        digits + 1
+    })]
+    pub digits: u8,
+}
+
+/// No variable.
+#[derive(Clone, Copy, Debug, Config)]
+pub struct Nothing {}
+
 /// The whole server.
 pub fn server() -> Server {
     /// Inside a function body.
@@ -112,5 +171,9 @@ fn main() {
     assert_eq!(FIVE, 5);
     if let Err(error) = server().build() {
         panic!("{error}");
+    }
+    match Settings::from_vars(&[("CALCULATOR_KEY", "hunter2")]) {
+        Ok(settings) => assert_eq!((settings.time_max.as_secs(), settings.r#type.len()), (30, 0)),
+        Err(error) => panic!("{error}"),
     }
 }

@@ -1,6 +1,8 @@
 //! The frames between a Worker and its Durable Objects: the name of an operation and a newline, then what is asked; or
 //! only an answer.
 
+#[path = "../../../../adapters/workers/src/object/frame.rs"]
+mod frame;
 #[allow(dead_code, reason = "a part of the adapter, which uses all of it")]
 #[path = "../../../../adapters/workers/src/object/message.rs"]
 mod message;

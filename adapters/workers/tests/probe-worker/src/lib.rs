@@ -32,6 +32,7 @@ pub fn server() -> Server {
         .route(Method::GET, "/broken-stream", broken_stream)
         .route(Method::GET, "/nothing", nothing)
         .route(Method::GET, "/var", var)
+        .route(Method::POST, "/log", log)
         .route(Method::GET, "/random", random)
         .route(Method::PUT, "/entry", put)
         .route(Method::GET, "/entry", get)
@@ -47,6 +48,9 @@ pub fn server() -> Server {
         .route(Method::PUT, "/ended", objects::put_ended)
         .route(Method::GET, "/ended", objects::get_ended)
         .route(Method::POST, "/large", objects::large)
+        .route(Method::POST, "/batch", objects::batch)
+        .route(Method::POST, "/transaction", objects::transaction)
+        .route(Method::POST, "/raw", objects::raw)
         .route(Method::GET, "/failing", objects::failing);
     if cfg!(feature = "broken") { server.route(Method::GET, "/plain", plain) } else { server }
 }
@@ -133,6 +137,15 @@ async fn var(platform: Platform, request: Request<Bytes>) -> Response<Body> {
         Some(value) => Response::new(Body::from(value)),
         None => status(StatusCode::NOT_FOUND),
     }
+}
+
+/// Logs the body at every level.
+async fn log(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let what = String::from_utf8_lossy(request.body());
+    for level in [LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error] {
+        platform.log(level, &format!("{} {what}", level.as_str()));
+    }
+    status(StatusCode::NO_CONTENT)
 }
 
 async fn random(platform: Platform, _: Request<Bytes>) -> Response<Body> {

@@ -6,14 +6,17 @@ use bytes::Bytes;
 use edgemcp::{
     future::BoxFuture,
     http::Body,
-    platform::{Clock, Platform, Timestamp},
-    store::{Consistency, Key, LIST_PAGE_MAX, Partition, Store, StoreError},
+    platform::{Clock, LogLevel, Platform, Timestamp},
+    store::{Consistency, Key, LIST_PAGE_MAX, Partition, Put, Store, StoreError, Write},
 };
 use edgemcp_workers::{
     DurableObjectStore, OBJECT_BINDING, OBJECT_VALUE_BYTES_MAX, STORE_BINDING,
     worker::{
         Env,
+        js_sys::{Promise, Uint8Array},
+        send::SendFuture,
         wasm_bindgen::{self, JsCast, JsValue, prelude::*},
+        wasm_bindgen_futures::JsFuture,
     },
 };
 use futures_util::{StreamExt, stream};
@@ -28,6 +31,10 @@ extern "C" {
     /// Bindings whose objects fail in this way.
     #[wasm_bindgen(js_name = failingIn)]
     fn failing_in(way: &str) -> JsValue;
+
+    /// What the object of a partition answers to these bytes: its status and its body.
+    #[wasm_bindgen(js_name = askRaw)]
+    fn ask_raw(partition: &str, operation: &str, body: &[u8]) -> Promise;
 }
 
 /// How far the clock of `/ended` is behind the object's.
@@ -99,6 +106,71 @@ pub(crate) async fn large(platform: Platform, request: Request<Bytes>) -> Respon
     }
 }
 
+/// Writes as many entries of as many bytes as the body says, all at once, and reads them so; answers how many came back
+/// as they were. Every third is of another partition.
+pub(crate) async fn batch(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let store = platform.strong_store();
+    let [count, bytes] = numbers(&request);
+    let value = |n: usize| Bytes::from(vec![u8::try_from(n % 251).unwrap_or_default(); bytes]);
+    let batch = async {
+        let run = platform.now().as_millis();
+        let key = |n: usize| {
+            Key::new("probe", format!("batch-{run}-{}", u8::from(n.is_multiple_of(3))), format!("{n}"))
+        };
+        let puts = (0..count).map(|n| Ok::<_, StoreError>(Put::new(key(n)?, value(n), None)));
+        store.put_many(&puts.collect::<Result<Vec<_>, _>>()?).await?;
+        let keys = (0..count).map(key).collect::<Result<Vec<_>, _>>()?;
+        let found = store.get_many(&keys, Consistency::Strong).await?;
+        let same = found
+            .iter()
+            .enumerate()
+            .filter(|(n, entry)| entry.as_ref().is_some_and(|entry| entry.value == value(*n)));
+        Ok::<_, StoreError>(format!("{} of {}", same.count(), found.len()))
+    };
+    match batch.await {
+        Ok(same) => Response::new(Body::from(same)),
+        Err(error) => crate::refuse(&platform, &error),
+    }
+}
+
+/// A transaction of as many values as the body says, and of as many bytes in all; answers what came of it.
+pub(crate) async fn transaction(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let store = platform.strong_store();
+    let [count, bytes] = numbers(&request);
+    let each = bytes.div_ceil(count.max(1)).min(OBJECT_VALUE_BYTES_MAX);
+    let writes: Vec<_> = (0..count)
+        .map(|n| Write::put(format!("item-{n}"), vec![0; each.min(bytes.saturating_sub(n * each))], None))
+        .collect();
+    let transact = async { store.transact(crate::key()?.partition(), &writes).await };
+    Response::new(Body::from(match transact.await {
+        Ok(happened) => happened.to_string(),
+        Err(error) => format!("{:?}", error.kind()),
+    }))
+}
+
+/// Sends the body to the object of the probe's entries, as the operation that the query names, and answers what came back.
+pub(crate) async fn raw(platform: Platform, request: Request<Bytes>) -> Response<Body> {
+    let operation = request.uri().query().unwrap_or_default().to_owned();
+    let answer = SendFuture::new(async move {
+        let answer = JsFuture::from(ask_raw("probe/entries", &operation, request.body())).await.ok()?;
+        Some(Bytes::from(Uint8Array::new(&answer).to_vec()))
+    });
+    match answer.await {
+        Some(answer) => Response::new(Body::from(answer)),
+        None => {
+            platform.log(LogLevel::Error, "the object did not answer");
+            crate::status(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// The two numbers in the body.
+fn numbers(request: &Request<Bytes>) -> [usize; 2] {
+    let text = std::str::from_utf8(request.body()).unwrap_or_default();
+    let mut numbers = text.split(' ').map(|number| number.parse().unwrap_or_default());
+    [(); 2].map(|()| numbers.next().unwrap_or_default())
+}
+
 /// What kind of error it is to ask objects that fail in the way that the query names.
 pub(crate) async fn failing(platform: Platform, request: Request<Bytes>) -> Response<Body> {
     let store = match request.uri().query().unwrap_or_default() {
@@ -106,11 +178,23 @@ pub(crate) async fn failing(platform: Platform, request: Request<Bytes>) -> Resp
         way => open(failing_in(way).unchecked_ref(), OBJECT_BINDING, &platform),
     };
     let Some(store) = store else { return crate::status(StatusCode::NOT_IMPLEMENTED) };
-    let read = async { store.get(&crate::key()?, Consistency::Strong).await };
-    match read.await {
-        Ok(_) => crate::status(StatusCode::NO_CONTENT),
-        Err(error) => Response::new(Body::from(format!("{:?}", error.kind()))),
+    let key = crate::key();
+    let read = async { store.get(&key.clone()?, Consistency::Strong).await.map(drop) };
+    let read_many = async { store.get_many(&[key.clone()?], Consistency::Strong).await.map(drop) };
+    let write_many = async { store.put_many(&[Put::new(key.clone()?, "x", None)]).await };
+    let transact = async {
+        let writes = [Write::put("one", "x", None)];
+        store.transact(key.clone()?.partition(), &writes).await.map(drop)
+    };
+    let mut kinds = Vec::new();
+    for result in [read.await, read_many.await, write_many.await, transact.await] {
+        kinds.push(match result {
+            Ok(()) => "none".to_owned(),
+            Err(error) => format!("{:?}", error.kind()),
+        });
     }
+    kinds.dedup();
+    Response::new(Body::from(kinds.join(" ")))
 }
 
 fn bindings() -> Env {

@@ -1,9 +1,7 @@
 //! Opens the SQLite file: for this user alone, with the schema this version knows, and never another program's.
 
 use std::{
-    fmt,
-    fs::{DirBuilder, OpenOptions},
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,7 +9,7 @@ use std::{
 use edgemcp::store::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::path::StorePathError;
+use crate::store::{StorePathError, make_folder, private};
 
 /// How long an operation waits for another process that is writing.
 const BUSY_TIME_MAX: Duration = Duration::from_secs(5);
@@ -55,29 +53,60 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// A connection that is ready for use.
-    pub(super) fn open(&self, operation: &'static str) -> Result<Connection, StoreError> {
+    /// Which file is at this place now, where systems tell.
+    pub(super) fn file_id(&self) -> Option<FileId> {
+        #[cfg(unix)]
+        if let Self::File(path) = self {
+            use std::os::unix::fs::MetadataExt;
+            return std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        }
+        None
+    }
+
+    /// Whether the file does not end where SQLite ends one, which SQLite itself does not notice: it takes what is missing
+    /// for zeros, and entries for absent. While there is something in the log, a page may just be on its way.
+    fn is_cut_off(&self, connection: &Connection) -> bool {
+        let Self::File(path) = self else { return false };
+        let page = connection.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).unwrap_or(1);
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        // Looked at without opening it: closing it again would end the locks of this process's other connections.
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        bytes(path) % u64::from(page.max(1)) != 0 && bytes(Path::new(&log)) == 0
+    }
+
+    /// A connection that is ready for use, and the file that it is to.
+    pub(super) fn open(&self, operation: &'static str) -> Result<(Connection, Option<FileId>), StoreError> {
         let failed = |kind, why: &dyn fmt::Display| {
             StoreError::new(kind, operation, format!("SQLite {self} cannot be opened: {why}"))
         };
         let unavailable = |why: &dyn fmt::Display| failed(StoreErrorKind::Unavailable, why);
-        let connection = match self {
+        let (connection, file) = match self {
             Self::File(path) => {
                 // SQLite takes `:memory:` and `file:…` for something else than the file that was made.
                 let path = std::path::absolute(path).map_err(|error| unavailable(&error))?;
-                make(&path).map_err(|error| unavailable(&error)).map(|()| Connection::open(&path))?
+                make(&path).map_err(|error| unavailable(&error))?;
+                // Asked before it is opened: where it is replaced in between, the next operation opens it anew.
+                let file = self.file_id();
+                (Connection::open(&path), file)
             }
-            Self::Memory => Connection::open_in_memory(),
+            Self::Memory => (Connection::open_in_memory(), None),
             Self::Nowhere(error) => return Err(unavailable(error)),
         };
         let mut connection = connection.map_err(|error| unavailable(&error))?;
         match prepare(&mut connection) {
-            Ok(Ok(())) => Ok(connection),
+            Ok(Ok(())) if self.is_cut_off(&connection) => {
+                Err(failed(StoreErrorKind::Corrupt, &"the file ends in the middle of a page"))
+            }
+            Ok(Ok(())) => Ok((connection, file)),
             Ok(Err(foreign)) => Err(failed(StoreErrorKind::Denied, &foreign)),
-            Err(error) => Err(unavailable(&error)),
+            Err(error) => Err(failed(kind(&error), &error)),
         }
     }
 }
+
+/// Which of the files of this machine one is, whatever it is called: its device, and its number there.
+pub(super) type FileId = (u64, u64);
 
 /// What SQLite's failure means to the store's caller.
 pub(super) fn kind(error: &rusqlite::Error) -> StoreErrorKind {
@@ -85,31 +114,26 @@ pub(super) fn kind(error: &rusqlite::Error) -> StoreErrorKind {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch) => {
             StoreErrorKind::Corrupt
         }
-        Some(
-            ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied,
-        ) => StoreErrorKind::Denied,
+        Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
+            StoreErrorKind::Denied
+        }
         Some(ErrorCode::TooBig) => StoreErrorKind::TooLarge,
+        // A file system that is read-only can be writable later, so that is no refusal.
         Some(_) => StoreErrorKind::Unavailable,
         // The row has not the columns that this store writes.
         None => StoreErrorKind::Corrupt,
     }
 }
 
-/// Makes the folder and an empty file that only this user can read, since a store holds tokens and sealed states.
-/// SQLite gives its side files the mode of the file itself.
+/// Makes the folder, and an empty file whose mode SQLite gives its side files too.
 fn make(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
+    if path.is_dir() {
+        return Err(io::Error::other(
+            "it is a folder (end the path with `/` to keep each entry in a file of its own)",
+        ));
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    path.parent().map_or(Ok(()), make_folder)?;
+    match private::writing().create_new(true).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
@@ -180,5 +204,23 @@ fn waiting(mut step: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<(
             }
             done => return done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the documentation of the store promises of power cuts and of several processes hangs on these.
+    #[test]
+    fn a_connection_writes_ahead_syncs_at_checkpoints_and_waits_for_other_writers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, _) = Place::File(folder.path().join("store.sqlite3")).open("test").unwrap();
+        let ask = |name: &str| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap()
+        };
+        assert_eq!(ask("journal_mode"), "wal".to_owned().into());
+        assert_eq!(ask("synchronous"), 1.into(), "NORMAL");
+        assert_eq!(ask("busy_timeout"), 5000.into());
     }
 }

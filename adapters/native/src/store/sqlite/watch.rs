@@ -23,7 +23,7 @@ use rusqlite::{Connection, TransactionBehavior, params, types::ValueRef};
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Failure, Session, SqliteStore, file::Place, sql_ms};
+use super::{Failure, Session, SqliteStore, entries::sql_ms, file::Place};
 
 /// How often a [`SqliteStore`] that is watched looks for what other processes have changed.
 pub const STORE_WATCH_EVERY: Duration = Duration::from_millis(100);
