@@ -18,6 +18,7 @@
 //! | `EDGEMCP_LAMBDA_TASKS` | `invoke`: the function invokes itself for each task; needs `EDGEMCP_TABLE` and a permission |
 //! | `EDGEMCP_TABLE` | the DynamoDB table of the store; without it, and without the next, there is no store |
 //! | `EDGEMCP_REDIS_URL` | the URL of the store instead, which a [`Program`] opens that was given its kind, such as Redis |
+//! | `EDGEMCP_TABLE_VALUE_BYTES_MAX` | the largest value the store takes, 4 MiB ([`VALUE_BYTES_MAX`]) where it is not set; above [`ITEM_VALUE_BYTES_MAX`] a value is split over items |
 //! | `EDGEMCP_SEAL_KEYS` | what sessions and the states of asking tools are sealed with ([`edgemcp::SEAL_KEYS`]) |
 //! | `EDGEMCP_LOG` | the least level that is logged: `debug`, `info` (default), `warning`, `error`, `off` |
 //! | `EDGEMCP_LOG_FORMAT` | how a line is written: `json` (default) or `text` |

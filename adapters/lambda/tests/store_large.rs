@@ -237,14 +237,34 @@ async fn a_write_that_ends_half_way_changes_nothing_and_what_is_left_of_it_goes(
 async fn what_is_refused_for_good_leaves_no_parts() {
     Emulator::each(async |emulator| {
         let table = Table::with(&emulator.address, |config| config.part_bytes(100)).await;
-        let address = between(&emulator.address, |asked| {
+        let denied = || {
             let body = "{\"__type\":\"x#AccessDeniedException\",\"message\":\"no\"}".to_owned();
-            (asked.operation() == "PutItem").then_some(Told::Answer(400, String::new(), body))
+            Told::Answer(400, String::new(), body)
+        };
+        let address = between(&emulator.address, move |asked| {
+            ["PutItem", "TransactWriteItems"].contains(&asked.operation()).then(denied)
         })
         .await;
-        let error = table.behind(&address).put(&key("x"), value(250, 1), None).await.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Denied, "{error}");
-        assert_eq!(table.parts().await, 0);
+        let store = table.behind(&address);
+        let writes = [Write::put("x", value(250, 1), None), Write::put("y", value(250, 2), None)];
+        let mut errors = vec![
+            store.put(&key("x"), value(250, 1), None).await.unwrap_err(),
+            store.put_if(&key("x"), value(250, 1), None, Condition::Absent).await.unwrap_err(),
+            store.transact(key("x").partition(), &writes).await.unwrap_err(),
+        ];
+        // The parts of the second of two values.
+        let mut batches = 0;
+        let address = between(&emulator.address, move |asked| {
+            batches += usize::from(asked.operation() == "BatchWriteItem");
+            (batches == 2 && asked.operation() == "BatchWriteItem").then(denied)
+        })
+        .await;
+        let store = table.behind(&address);
+        errors.push(store.transact(key("x").partition(), &writes).await.unwrap_err());
+        for error in errors {
+            assert_eq!(error.kind(), StoreErrorKind::Denied, "{error}");
+        }
+        assert!(table.items().await.is_empty());
     })
     .await;
 }

@@ -266,6 +266,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_in_code_stays_within_what_can_be_kept() {
+        let config = || DynamoDbConfig::new("t", "r", DynamoDbCredentials::new("id", "key", None));
+        assert_eq!(config().value_bytes_max(usize::MAX).value_bytes_max, SPLIT_VALUE_BYTES_MAX);
+        assert_eq!(config().part_bytes(0).part_bytes, 1);
+        assert_eq!(config().part_bytes(usize::MAX).part_bytes, ITEM_VALUE_BYTES_MAX);
+    }
+
+    #[test]
     fn keys_are_not_shown() {
         let config = with(&[("AWS_SESSION_TOKEN", "hidden-token")]).unwrap().unwrap();
         assert!(!format!("{config:?}").contains("hidden"), "{config:?}");

@@ -106,12 +106,6 @@ impl Guard {
     pub(super) fn values(&self) -> Option<Item> {
         Some(self.values.clone()).filter(|values| !values.is_empty())
     }
-
-    /// The condition of a write over exactly these parts.
-    pub(super) fn of_parts(parts: &Parts) -> Self {
-        let values = Item::from([(":over".to_owned(), text(&parts.id))]);
-        Self { expression: format!("{LARGE_ID} = :over"), values }
-    }
 }
 
 /// Takes the value of a name in a condition.

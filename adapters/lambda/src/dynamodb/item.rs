@@ -9,6 +9,8 @@ use edgemcp::{
     store::{Key, StoreError, StoreErrorKind},
 };
 
+use super::config::SPLIT_VALUE_BYTES_MAX;
+
 /// An item of DynamoDB: its attributes by name.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -190,7 +192,11 @@ fn parts(id: &str, item: &Item) -> Option<Parts> {
         return None;
     };
     let sha256 = sha256.as_ref().try_into().ok()?;
-    Some(Parts { id: id.to_owned(), count: count.parse().ok()?, bytes: bytes.parse().ok()?, sha256 })
+    let (count, bytes) = (count.parse().ok()?, bytes.parse().ok()?);
+    // No part is empty, and nothing is made as large as somebody else says.
+    let is_possible =
+        bytes <= SPLIT_VALUE_BYTES_MAX && usize::try_from(count).is_ok_and(|count| count <= bytes);
+    is_possible.then(|| Parts { id: id.to_owned(), count, bytes, sha256 })
 }
 
 /// The item's name in its partition.
@@ -285,8 +291,10 @@ mod tests {
             with(&[(VALUE, Some(binary(b"x")))], &apart),
             with(&[(LARGE_ID, Some(number(1)))], &apart),
             with(&[(LARGE_PARTS, None)], &apart),
-            with(&[(LARGE_PARTS, Some(number("4294967296")))], &apart),
+            with(&[(LARGE_PARTS, Some(number("1.5")))], &apart),
+            with(&[(LARGE_PARTS, Some(number(6)))], &apart),
             with(&[(LARGE_BYTES, Some(number(-5)))], &apart),
+            with(&[(LARGE_BYTES, Some(number(SPLIT_VALUE_BYTES_MAX + 1)))], &apart),
             with(&[(LARGE_BYTES, Some(text("5")))], &apart),
             with(&[(LARGE_SHA256, Some(binary(&[0; 31])))], &apart),
         ];

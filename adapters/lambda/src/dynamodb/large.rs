@@ -109,14 +109,14 @@ impl DynamoDbStore {
     /// Deletes parts that no head names. One that stays behind is in nobody's way: it goes with its TTL, or with
     /// [`purge_expired`](edgemcp::store::Survey::purge_expired). So a failure of this is none of the operation's.
     pub(super) async fn drop_parts(&self, key: &Key, parts: &Parts) {
-        let numbers: Vec<_> = (0..parts.count).collect();
-        for some in numbers.chunks(WRITES_AT_ONCE) {
-            let deletes = some.iter().filter_map(|number| {
-                let part = part_key(key, &parts.id, *number);
-                let delete = DeleteRequest::builder().set_key(Some(part)).build().ok()?;
-                Some(WriteRequest::builder().delete_request(delete).build())
-            });
-            if self.write_items("delete", deletes.collect()).await.is_err() {
+        let mut deletes = (0..parts.count).filter_map(|number| {
+            let part = part_key(key, &parts.id, number);
+            let delete = DeleteRequest::builder().set_key(Some(part)).build().ok()?;
+            Some(WriteRequest::builder().delete_request(delete).build())
+        });
+        loop {
+            let some: Vec<_> = deletes.by_ref().take(WRITES_AT_ONCE).collect();
+            if some.is_empty() || self.write_items("delete", some).await.is_err() {
                 return;
             }
         }

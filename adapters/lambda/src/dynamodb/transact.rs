@@ -75,10 +75,15 @@ impl DynamoDbStore {
         if parts.is_empty() {
             return Ok(true);
         }
-        let done = match self.hold_all(&mut parts).await {
-            Ok(()) => self.send_all(&mut parts).await,
-            Err(error) => Err(error),
-        };
+        if let Err(error) = self.hold_all(&mut parts).await {
+            for Part { key, held, .. } in &parts {
+                if let Some((Held::Apart(held), _)) = held {
+                    self.drop_parts(key, held).await;
+                }
+            }
+            return Err(error);
+        }
+        let done = self.send_all(&mut parts).await;
         for Part { key, held, .. } in &parts {
             if let Some((held, _)) = held {
                 self.drop_if_lost(key, held, &done).await;

@@ -125,16 +125,16 @@ impl DynamoDbStore {
         let mut met: Option<Head> = None;
         for _ in 0..MEETINGS_MAX {
             let now = self.clock.now();
-            let (guard, read) = match met.take() {
-                None => (Expected::Anything.guard(None, None, now), None),
+            let (over, read) = match met.take() {
+                None => (None, None),
                 Some(head) => match self.load_of(OPERATION, key, head.clone()).await? {
-                    // Exactly the one that was read, and not one that is there instead.
-                    Some((entry, Some(parts))) => (Guard::of_parts(&parts), Some(entry)),
-                    Some((_, None)) => (Expected::Anything.guard(None, None, now), None),
+                    Some((entry, parts)) => (parts, Some(entry)),
                     // It has ended, or is gone.
-                    None => (Expected::Anything.guard(head.into_parts().as_ref(), None, now), None),
+                    None => (head.into_parts(), None),
                 },
             };
+            // Of those in parts, exactly the one that was read.
+            let guard = Expected::Anything.guard(over.as_ref(), None, now);
             match self.send(OPERATION, key, Change::Take, &guard, Attempts::Once).await? {
                 Sent::Done(None) => return Ok(None),
                 Sent::Done(Some(item)) => {
