@@ -8,7 +8,13 @@
     reason = "a test fails by panicking"
 )]
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{Router, body::Body as AxumBody, routing::get};
 use bytes::Bytes;
@@ -136,6 +142,39 @@ async fn a_plain_hyper_server_takes_it_as_its_service() {
         }
     });
     assert_eq!(sum(address, "/mcp").await, "5");
+}
+
+#[tokio::test]
+async fn what_a_nested_server_starts_is_started_once_and_cleaned_up_when_the_application_says_so() {
+    static STARTS: AtomicUsize = AtomicUsize::new(0);
+    static STOPS: AtomicUsize = AtomicUsize::new(0);
+    struct Started;
+
+    /// Add two integers.
+    #[tool(name = "add")]
+    async fn add_with(_started: State<Started>, a: i64, b: i64) -> i64 {
+        a + b
+    }
+
+    let lifespan = Lifespan::new(|_| async {
+        STARTS.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, String>(Started)
+    })
+    .on_stop(|_| async {
+        STOPS.fetch_add(1, Ordering::Relaxed);
+    });
+    let server = Server::new("nested", "0.1.0").with_lifespan(lifespan).tool(add_with::tool());
+    let platform = NativePlatform::builder("nested").store(Arc::new(edgemcp::store::NoStore)).build();
+    let service = Arc::new(server.build().unwrap());
+    let mcp = McpService::new(service.clone(), platform.clone());
+    // Nobody passes the server's lifespan on to the router: it is the server's own.
+    let address = on_axum(Router::new().nest_service("/tools", mcp)).await;
+    for _ in 0..3 {
+        assert_eq!(sum(address, "/tools/mcp").await, "5");
+    }
+    assert_eq!((STARTS.load(Ordering::Relaxed), STOPS.load(Ordering::Relaxed)), (1, 0));
+    service.stop(&platform).await;
+    assert_eq!(STOPS.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,15 @@
 //! A notebook for each user: configured, started once per instance, and encrypted in whichever store the platform has.
+//!
+//! It needs a key and a token for each user. Natively, and for `cargo lambda watch --env-file .env`, they are in `.env`; for
+//! `wrangler dev` the same lines are in `.dev.vars`:
+//!
+//! ```sh
+//! echo "EDGEMCP_STORE_KEYS=$(openssl rand -base64 32)" >>.env
+//! echo "NOTES_TOKEN_ADA=$(openssl rand -hex 16)" >>.env
+//! cargo run -p notes
+//! ```
+//!
+//! Deployed, they are secrets: `wrangler secret put EDGEMCP_STORE_KEYS`, or the function's environment.
 
 mod notebook;
 
