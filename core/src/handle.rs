@@ -156,7 +156,7 @@ fn open<T: DeserializeOwned + JsonSchema>(cx: &Context, token: &str) -> Option<T
     }
     let sealer = Sealer::new(cx.platform()).ok()?;
     let (content, _) = sealer.open(binding::<T>(cx), cx.now(), token)?;
-    serde_json::from_slice(&content).ok()
+    crate::wire::read(&content)
 }
 
 impl<T> Serialize for Handle<T> {

@@ -204,10 +204,15 @@ impl Kept {
         loop {
             let page = self.store.list(&self.partition, after.as_deref(), LIST_PAGE_MAX).await?;
             for (item, entry) in page.entries {
-                let number = || item.split_once('.').and_then(|(_, number)| number.parse::<u32>().ok());
+                // What there is once has no number, and what has one is no other thing of that kind.
+                let (kind, suffix) = match item.split_once('.') {
+                    Some((kind, suffix)) => (kind, Some(suffix)),
+                    None => (item.as_str(), None),
+                };
+                let number = || suffix.and_then(|number| number.parse::<u32>().ok());
                 let corrupt = || self.corrupt(&item);
-                match item.split('.').next().unwrap_or_default() {
-                    "ask" => {
+                match (kind, suffix) {
+                    ("ask", Some(_)) => {
                         let AskRecord { key, digest, method, params } =
                             call::ask(&entry.value).ok_or_else(corrupt)?;
                         found.asks.push(FoundAsk {
@@ -218,17 +223,17 @@ impl Kept {
                             answer: None,
                         });
                     }
-                    "answer" => {
+                    ("answer", Some(_)) => {
                         let answer = call::answer(&entry.value).ok_or_else(corrupt)?;
                         answers.push((number().ok_or_else(corrupt)?, answer));
                     }
-                    "step" => found.steps.extend(call::step(&entry.value)),
-                    "event" => found.events.push((number().ok_or_else(corrupt)?, entry.value)),
-                    "closed" => found.is_closed = true,
-                    "done" => found.done = Some(Done::read(&entry.value).ok_or_else(corrupt)?),
-                    "lease" => found.is_held = is_live(&entry.value, self.clock.now()),
-                    "updated" => found.updated = millis(&entry.value),
-                    "message" => found.message = String::from_utf8(entry.value.to_vec()).ok(),
+                    ("step", Some(_)) => found.steps.extend(call::step(&entry.value)),
+                    ("event", Some(_)) => found.events.push((number().ok_or_else(corrupt)?, entry.value)),
+                    ("closed", None) => found.is_closed = true,
+                    ("done", None) => found.done = Some(Done::read(&entry.value).ok_or_else(corrupt)?),
+                    ("lease", None) => found.is_held = is_live(&entry.value, self.clock.now()),
+                    ("updated", None) => found.updated = millis(&entry.value),
+                    ("message", None) => found.message = String::from_utf8(entry.value.to_vec()).ok(),
                     _ => {}
                 }
             }

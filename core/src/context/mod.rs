@@ -202,7 +202,7 @@ impl Context {
     pub fn trace(&self) -> Option<TraceContext> {
         let [traceparent, tracestate, baggage] = &self.0.trace;
         let text = |raw: &Option<Bytes>, name: &str| match raw {
-            Some(json) => serde_json::from_slice::<String>(json).ok(),
+            Some(json) => crate::wire::read::<String>(json),
             None => self.0.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned),
         };
         Some(TraceContext {

@@ -69,7 +69,7 @@ struct Kept<'a> {
 impl Record {
     /// The record as bytes.
     pub(crate) fn write(&self) -> Vec<u8> {
-        let info = self.info.as_ref().and_then(|info| serde_json::from_slice(info).ok());
+        let info = self.info.as_ref().and_then(|info| super::read(info));
         let kept = Kept {
             message: &self.message,
             version: self.version.as_str().into(),
@@ -85,8 +85,7 @@ impl Record {
 
     /// The record in `bytes`; `None` where they hold none.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let Kept { message, version, who, session, info, capabilities, task } =
-            serde_json::from_slice(bytes).ok()?;
+        let Kept { message, version, who, session, info, capabilities, task } = super::read(bytes)?;
         Some(Self {
             message: message.to_owned(),
             version: ProtocolVersion::parse(&version)?,
@@ -137,12 +136,12 @@ pub(crate) fn write(value: &impl Serialize) -> Vec<u8> {
 
 /// What was asked, in `bytes`; `None` where they hold nothing that was.
 pub(crate) fn ask(bytes: &[u8]) -> Option<AskRecord<'_>> {
-    serde_json::from_slice(bytes).ok()
+    super::read(bytes)
 }
 
 /// A step's result, in `bytes`; `None` for one that was begun and not ended.
 pub(crate) fn step(bytes: &[u8]) -> Option<Step> {
-    let StepRecord { name, result } = serde_json::from_slice(bytes).ok()?;
+    let StepRecord { name, result } = super::read(bytes)?;
     Some(Step { name: name.into_owned(), result: result.to_owned() })
 }
 
@@ -156,7 +155,7 @@ pub(crate) fn write_answer(answer: &Answer) -> Vec<u8> {
 
 /// The answer in `bytes`; `None` where they hold none.
 pub(crate) fn answer(bytes: &[u8]) -> Option<Answer> {
-    let AnswerRecord { result, error } = serde_json::from_slice(bytes).ok()?;
+    let AnswerRecord { result, error } = super::read(bytes)?;
     match (result, error) {
         (Some(result), None) => Some(Answer::Result(result.to_owned())),
         (None, Some(error)) => Some(Answer::Refusal(error.to_owned())),

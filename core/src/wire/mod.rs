@@ -19,6 +19,12 @@ pub(crate) mod task;
 use self::params::Params;
 use crate::{error::Error, model::Request, version::Era};
 
+/// What `json` is; `None` where it is something else. (As text: what reads both texts and bytes is compiled twice, which
+/// is five kilobytes of a Worker.)
+pub(crate) fn read<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    serde_json::from_str(std::str::from_utf8(json).ok()?).ok()
+}
+
 /// What `method` with `params` asks for in `era`.
 ///
 /// # Errors

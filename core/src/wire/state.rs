@@ -75,7 +75,7 @@ pub(crate) fn write(journal: &Journal, nonce: Option<&str>) -> Vec<u8> {
 
 /// Adds to `journal` what `bytes` say, and returns the nonce; `None` where they say nothing a server wrote.
 pub(crate) fn read(bytes: &[u8], journal: &mut Journal) -> Option<Option<String>> {
-    let State { nonce, call, asks, steps } = serde_json::from_slice(bytes).ok()?;
+    let State { nonce, call, asks, steps } = super::read(bytes)?;
     journal.call = call.map(Cow::into_owned);
     for Asked { key, digest, result } in asks {
         let answer = result.map(|result| Answer::Result(result.to_owned()));
@@ -99,7 +99,7 @@ pub(crate) fn identity(message: &[u8]) -> Vec<u8> {
         params: Option<Map<String, Value>>,
     }
     let exact = exact(message);
-    let Ok(Envelope { method, params }) = serde_json::from_slice::<Envelope<'_>>(&exact) else {
+    let Some(Envelope { method, params }) = super::read::<Envelope<'_>>(&exact) else {
         return message.to_vec();
     };
     let mut params = params.unwrap_or_default();
