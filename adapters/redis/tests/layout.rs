@@ -185,6 +185,22 @@ async fn a_survey_sees_this_stores_entries_and_nobody_elses() {
     assert_eq!(other.get(&key("x"), Consistency::Strong).await.unwrap().unwrap().value, "rum");
 }
 
+#[tokio::test]
+async fn what_is_no_counter_is_told_at_once_however_many_zeros_it_begins_with() {
+    let server = Server::start(&[]).await;
+    let store = server.store(Arc::new(clock()));
+    let zeros = "0".repeat(1 << 20);
+    for (value, sum) in [("x", None), ("-7", None), ("", Some(2)), ("40", Some(42))] {
+        for sign in ["", "+"] {
+            store.put(&key("count"), format!("{sign}{zeros}{value}").into(), None).await.unwrap();
+            let summed = store.increment(&key("count"), 2, None).await.map_err(|error| error.kind());
+            assert_eq!(summed, sum.ok_or(StoreErrorKind::NotACounter), "zeros and {value:?}");
+        }
+    }
+    store.put(&key("count"), format!("-{zeros}44").into(), None).await.unwrap();
+    assert_eq!(store.increment(&key("count"), 2, None).await.unwrap(), -42);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_socket_will_do_as_well_and_so_will_another_database() {
