@@ -8,6 +8,7 @@
 //! | `transacts FROM TO` | each number once it is in all items that one transaction can change |
 //! | `check FROM TO BYTES` | `sound` where each of these entries is there and whole, `lost N` where not |
 //! | `put_if ITEM VALUE`, `take ITEM` | `won` or `lost` |
+//! | `goes to FOLDER` | `there` once that is the folder it works in |
 //!
 //! A failure is answered with `error` and its kind, and nothing comes after it on that line.
 
@@ -98,6 +99,10 @@ async fn answer(store: &dyn Store, line: &str) -> Result<String, StoreError> {
             let key: Key = partition()?.item(item)?;
             store.put_if(&key, value.to_owned().into(), None, Condition::Absent).await.map(won)
         }
+        ["goes", "to", folder] => Ok(match std::env::set_current_dir(folder) {
+            Ok(()) => "there".to_owned(),
+            Err(error) => format!("not there: {error}"),
+        }),
         ["take", item] => store.take(&partition()?.item(item)?).await.map(|taken| won(taken.is_some())),
         _ => Ok(format!("{line:?} is nothing that can be done")),
     }

@@ -359,6 +359,24 @@ async fn whoever_comes_first_ends_a_transaction_that_its_process_did_not() {
 }
 
 #[tokio::test]
+async fn a_folder_in_the_place_of_an_entry_fails_its_transaction_and_no_other() {
+    let on = stage();
+    on.put("a", "old").await;
+    fs::create_dir(on.file("notes/ada/b.json")).unwrap();
+    let of_b = [Write::put("b", "new", None), Write::delete("b")];
+    for of_b in of_b {
+        let writes = [Write::put("a", "new", None), of_b, Write::delete("c")];
+        let error = on.store.transact(&partition(), &writes).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("b.json"), "{error}");
+        assert_eq!(on.value("a").await.unwrap(), "old", "nothing of it has happened");
+    }
+    on.put("c", "x").await;
+    assert_eq!(on.store.list(&partition(), None, 10).await.unwrap().entries.len(), 2);
+    assert_eq!(on.names("notes/ada"), ["a.json", "b.json", "c.json"]);
+}
+
+#[tokio::test]
 async fn a_journal_that_is_damaged_leads_nowhere_and_is_named() {
     let on = stage();
     on.put("a", "old").await;

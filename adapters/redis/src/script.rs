@@ -34,3 +34,6 @@ pub(crate) static CLEAR: LazyLock<Script> = script!("script/shared.lua", "script
 
 /// Reads entries up to so many bytes.
 pub(crate) static PAGE: LazyLock<Script> = script!("script/page.lua");
+
+/// Tells how an entry begins and how long it is.
+pub(crate) static LOOK: LazyLock<Script> = script!("script/look.lua");

@@ -5,14 +5,13 @@ use edgemcp::{
     store::{Key, LIST_PAGE_MAX, Partition, StoreError, StoreErrorKind, Survey, SurveyPage, Surveyed},
 };
 use futures_util::future::try_join_all;
-use redis::Value;
 
 use crate::{
     client::Sent,
     connection::Node,
     entry,
     name::Named,
-    script::CLEAR,
+    script::{CLEAR, LOOK},
     store::{RedisStore, unexpected},
 };
 
@@ -80,17 +79,16 @@ impl RedisStore {
     async fn describe(&self, key: Key) -> Result<Option<Surveyed>, StoreError> {
         const OPERATION: &str = "survey";
         let name = self.names.entry(key.partition(), key.item());
-        let mut start = redis::cmd("GETRANGE");
-        start.arg(&name).arg(0).arg(entry::HEAD_BYTES_MAX - 1);
-        let start = match self.client.ask(OPERATION, &start).await {
-            Ok(Value::BulkString(start)) => start,
-            Ok(_) => return Err(unexpected(OPERATION)),
+        // In one step: between two an entry may be replaced, and the head of one does not go with the length of another.
+        let last = (entry::HEAD_BYTES_MAX - 1).to_string().into_bytes();
+        let found = match self.client.run(OPERATION, &LOOK, Sent::Again, &[name], &[last]).await {
+            Ok(found) => found,
             // Something else under this name is no entry, and no reason not to see the others.
             Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(None),
             Err(error) => return Err(error),
         };
-        let bytes = self.client.ask(OPERATION, redis::cmd("STRLEN").arg(&name)).await?;
-        let bytes: usize = redis::from_redis_value(bytes).map_err(|_| unexpected(OPERATION))?;
+        let (start, bytes): (Vec<u8>, usize) =
+            redis::from_redis_value(found).map_err(|_| unexpected(OPERATION))?;
         Ok(entry::surveyed(key, &start, bytes))
     }
 

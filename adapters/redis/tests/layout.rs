@@ -185,6 +185,45 @@ async fn a_survey_sees_this_stores_entries_and_nobody_elses() {
     assert_eq!(other.get(&key("x"), Consistency::Strong).await.unwrap().unwrap().value, "rum");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_survey_tells_of_an_entry_as_it_was_at_one_moment_while_it_is_replaced() {
+    let server = Server::start(&[]).await;
+    let (store, other) = (server.store(Arc::new(clock())), server.store(Arc::new(clock())));
+    let kinds = [(0, None), (50, Some(START.after(HOUR)))];
+    store.put(&key("x"), "".into(), None).await.unwrap();
+    let replacing = tokio::spawn(async move {
+        loop {
+            other.put(&key("x"), vec![7; 50].into(), Some(HOUR)).await.unwrap();
+            other.put(&key("x"), "".into(), None).await.unwrap();
+        }
+    });
+    let mut seen = [0; 2];
+    for round in 0..500 {
+        let page = store.survey(None).await.unwrap();
+        let [found] = &page.entries[..] else { panic!("round {round}: {page:?}") };
+        let kind = kinds.iter().position(|kind| *kind == (found.value_bytes, found.expires_at));
+        seen[kind.unwrap_or_else(|| panic!("round {round}: the entry was never {found:?}"))] += 1;
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}: it was not replaced meanwhile");
+    replacing.abort();
+}
+
+#[tokio::test]
+async fn what_is_no_counter_is_told_at_once_however_many_zeros_it_begins_with() {
+    let server = Server::start(&[]).await;
+    let store = server.store(Arc::new(clock()));
+    let zeros = "0".repeat(1 << 20);
+    for (value, sum) in [("x", None), ("-7", None), ("", Some(2)), ("40", Some(42))] {
+        for sign in ["", "+"] {
+            store.put(&key("count"), format!("{sign}{zeros}{value}").into(), None).await.unwrap();
+            let summed = store.increment(&key("count"), 2, None).await.map_err(|error| error.kind());
+            assert_eq!(summed, sum.ok_or(StoreErrorKind::NotACounter), "zeros and {value:?}");
+        }
+    }
+    store.put(&key("count"), format!("-{zeros}44").into(), None).await.unwrap();
+    assert_eq!(store.increment(&key("count"), 2, None).await.unwrap(), -42);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_socket_will_do_as_well_and_so_will_another_database() {

@@ -14,7 +14,7 @@ use super::{
     error::failed,
     expected::{Expected, LIVE},
     item::{self, COUNT, Item, VALUE, corrupt, count, decode, number},
-    pause::{Pauses, THROTTLED_ATTEMPTS_MAX},
+    pause::{LEFT_ATTEMPTS_MAX, Pauses, THROTTLED_ATTEMPTS_MAX},
 };
 
 /// How often a counter that others make and end at the same time is tried.
@@ -73,6 +73,7 @@ async fn add(store: &DynamoDbStore, key: &Key, by: i64) -> Result<Met, StoreErro
     let (least, most) = if by < 0 { (i64::MIN - by, i64::MAX) } else { (i64::MIN, i64::MAX - by) };
     let client = store.client().await?;
     let mut pauses = Pauses::new(&*store.clock, THROTTLED_ATTEMPTS_MAX);
+    let mut turns = Pauses::new(&*store.clock, LEFT_ATTEMPTS_MAX);
     loop {
         let update = client
             .update_item()
@@ -92,10 +93,15 @@ async fn add(store: &DynamoDbStore, key: &Key, by: i64) -> Result<Met, StoreErro
             Ok(answer) => return sum(key, answer.attributes()).map(Met::Sum),
             Err(error) => error,
         };
-        if let Some(UpdateItemError::ConditionalCheckFailedException(met)) = error.as_service_error() {
-            return Ok(Met::Other(met.item().cloned()));
+        let why = failed("increment", &store.config, &error);
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(met)) => {
+                return Ok(Met::Other(met.item().cloned()));
+            }
+            // It did not happen, since a transaction with the counter is under way.
+            Some(UpdateItemError::TransactionConflictException(_)) => turns.wait(why).await?,
+            _ => pauses.if_throttled(why).await?,
         }
-        pauses.if_throttled(failed("increment", &store.config, &error)).await?;
     }
 }
 

@@ -17,7 +17,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 pub(super) const THROTTLED_ATTEMPTS_MAX: u32 = 3;
 
 /// How often what DynamoDB left of a batch is asked for in all, where nothing of it gets done; and how often a
-/// transaction is sent that others are in the way of. With all pauses that is below four seconds.
+/// transaction, or a write that meets one, is sent that others are in the way of. With all pauses that is below four
+/// seconds.
 pub(super) const LEFT_ATTEMPTS_MAX: u32 = 8;
 
 /// The pauses between the attempts of one request: each twice as long as the one before, less up to half of it at

@@ -18,7 +18,7 @@ use super::{
     error::failed,
     expected::{Expected, Guard},
     item::{self, Head, Held, Item, Parts, attributes, decode},
-    pause::{Pauses, THROTTLED_ATTEMPTS_MAX},
+    pause::{LEFT_ATTEMPTS_MAX, Pauses, THROTTLED_ATTEMPTS_MAX},
 };
 
 /// How often a write is sent for another entry that it met.
@@ -51,6 +51,8 @@ enum Sent {
     Done(Option<Item>),
     /// Its condition did not hold. What was there instead.
     Met(Option<Item>),
+    /// It did not happen, since a transaction with the entry is under way.
+    InTheWay(StoreError),
 }
 
 /// How often a write may be sent.
@@ -149,6 +151,7 @@ impl DynamoDbStore {
                     return Ok(taken.filter(|entry| entry.is_live(now)));
                 }
                 Sent::Met(found) => met = found.map(|item| decode(OPERATION, &item)).transpose()?,
+                Sent::InTheWay(error) => return Err(error),
             }
         }
         Err(crowded(OPERATION, key))
@@ -193,6 +196,7 @@ impl DynamoDbStore {
                     }
                     return Ok(true);
                 }
+                Sent::InTheWay(error) => return Err(error),
                 // Whatever it met is not said, or it is none of what was expected.
                 Sent::Met(None) if !matches!(expected, Expected::Anything) => return Ok(false),
                 Sent::Met(None) => over = None,
@@ -218,6 +222,7 @@ impl DynamoDbStore {
         attempts: Attempts,
     ) -> Result<Sent, StoreError> {
         let mut pauses = Pauses::new(&*self.clock, THROTTLED_ATTEMPTS_MAX);
+        let mut turns = Pauses::new(&*self.clock, LEFT_ATTEMPTS_MAX);
         loop {
             let sent = match change {
                 Change::Put(held, end) => {
@@ -233,6 +238,7 @@ impl DynamoDbStore {
                 }
             };
             match (sent, attempts) {
+                (Ok(Sent::InTheWay(error)), _) => turns.wait(error).await?,
                 (Err(error), Attempts::Once) => pauses.if_throttled(error).await?,
                 (sent, _) => return sent,
             }
@@ -265,6 +271,9 @@ impl DynamoDbStore {
                 Some(PutItemError::ConditionalCheckFailedException(met)) => {
                     Ok(Sent::Met(met.item().cloned()))
                 }
+                Some(PutItemError::TransactionConflictException(_)) => {
+                    Ok(Sent::InTheWay(failed(operation, &self.config, &error)))
+                }
                 _ => Err(failed(operation, &self.config, &error)),
             },
         }
@@ -292,6 +301,9 @@ impl DynamoDbStore {
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(met)) => {
                     Ok(Sent::Met(met.item().cloned()))
+                }
+                Some(DeleteItemError::TransactionConflictException(_)) => {
+                    Ok(Sent::InTheWay(failed(operation, &self.config, &error)))
                 }
                 _ => Err(failed(operation, &self.config, &error)),
             },

@@ -121,6 +121,23 @@ async fn a_throttled_write_is_sent_again_after_a_pause_and_given_up_after_three(
 }
 
 #[tokio::test]
+async fn a_write_that_meets_a_transaction_waits_for_its_turn_and_gives_up_after_eight() {
+    let in_the_way = || refused(400, "TransactionConflictException");
+    for operation in ONCE.into_iter().chain(["put"]) {
+        let answer = if operation == "increment" { "{\"Attributes\":{\"n\":{\"N\":\"1\"}}}" } else { "{}" };
+        let on = troubled([in_the_way(), in_the_way(), in_the_way(), done(answer)]).await;
+        run(&on.store, operation).await.unwrap_or_else(|error| panic!("{operation}: {error}"));
+        assert_eq!(on.asked(), 4, "{operation}");
+        let pauses = on.clock.slept();
+        assert!(are_between(&pauses, &[(25, 50), (50, 100), (100, 200)]), "{operation}: {pauses:?}");
+
+        let on = troubled((0..9).map(|_| refused(400, "TransactionConflictException"))).await;
+        let error = run(&on.store, operation).await.unwrap_err();
+        assert_eq!((error.kind(), on.asked()), (StoreErrorKind::Unavailable, 8), "{operation}");
+    }
+}
+
+#[tokio::test]
 async fn a_write_whose_answer_is_lost_is_not_sent_again() {
     for operation in ONCE {
         for trouble in [Told::Break, refused(500, "InternalServerError")] {

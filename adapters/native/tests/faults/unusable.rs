@@ -195,3 +195,30 @@ fn a_disk_that_is_full_or_read_only_refuses_and_keeps_what_was_there() {
         subject.tell("disk full, then larger, then read-only, then not", done + 1, lost);
     }
 }
+
+#[test]
+fn a_program_that_goes_to_another_folder_goes_on_with_the_store_it_has() {
+    for is_used_before in [true, false] {
+        for subject in Subject::each() {
+            let (home, elsewhere) = (subject.home(), subject.folder.path().join("elsewhere"));
+            fs::create_dir(&home).unwrap();
+            fs::create_dir(&elsewhere).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_keeper"));
+            let path = if subject.kind == Kind::Sqlite { "store.sqlite3" } else { "store/" };
+            command.arg(path).current_dir(&home);
+            let mut keeper = Keeper::run(command);
+            if is_used_before {
+                assert_eq!(keeper.asked("puts 0 1 10"), "0");
+                assert_eq!(keeper.says().unwrap(), "done");
+            }
+            assert_eq!(keeper.asked("goes to ../elsewhere"), "there");
+            if !is_used_before {
+                assert_eq!(keeper.asked("puts 0 1 10"), "0");
+                assert_eq!(keeper.says().unwrap(), "done");
+            }
+            assert_eq!(keeper.asked("check 0 1 10"), "sound", "{}", subject.name());
+            assert!(home.join(path).exists(), "{}", subject.name());
+            assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{}", subject.name());
+        }
+    }
+}

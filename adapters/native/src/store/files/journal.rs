@@ -5,7 +5,7 @@
 //! finds a journal does what it says, which can be done again and again, and only then looks at anything else.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -37,6 +37,14 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 
 /// Does all of `puts` and `deletes`, or none of them.
 pub(super) fn commit(folder: &Folder, puts: &[Write<'_>], deletes: Vec<String>) -> Result<(), Failure> {
+    puts.iter().map(|put| put.item).chain(deletes.iter().map(String::as_str)).try_for_each(|item| {
+        // A journal that could never be done would keep everybody from the partition.
+        let place = folder.file(item);
+        if place.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+            return Err(Failure::Io(place, io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(())
+    })?;
     let drafts = draft_all(folder, puts)?;
     // What is one step anyway needs no journal.
     match (puts.len(), &*deletes) {

@@ -53,6 +53,11 @@ impl fmt::Display for Place {
 }
 
 impl Place {
+    pub(super) fn at(path: PathBuf) -> Self {
+        // A program that changes its own folder goes on with the store it has.
+        Self::File(std::path::absolute(&path).unwrap_or(path))
+    }
+
     /// Which file is at this place now, where systems tell.
     pub(super) fn file_id(&self) -> Option<FileId> {
         #[cfg(unix)]

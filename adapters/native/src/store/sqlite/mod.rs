@@ -78,7 +78,7 @@ struct Session {
 impl SqliteStore {
     /// The store in the file at `path`, which is made on first use, with its folder, for this user alone.
     pub fn open(path: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self::at(Place::File(path.into()), clock)
+        Self::at(Place::at(path.into()), clock)
     }
 
     /// A store in memory, which ends with it.
@@ -88,7 +88,7 @@ impl SqliteStore {
 
     /// The store of the server `name`, at [`store_path`]. Where there is no such path every operation says so.
     pub fn open_default(name: &str, clock: Arc<dyn Clock>) -> Self {
-        Self::at(store_path(name).map_or_else(Place::Nowhere, Place::File), clock)
+        Self::at(store_path(name).map_or_else(Place::Nowhere, Place::at), clock)
     }
 
     fn at(place: Place, clock: Arc<dyn Clock>) -> Self {
