@@ -115,6 +115,7 @@ fn apply(folder: &Folder, journal: &Journal) -> Result<(), Failure> {
         remove(&folder.file(item))?;
     }
     folder.sync()?;
-    // Should a power cut bring it back, then before anything later in this folder has come to the disk.
-    remove(&path(folder.path())).map(drop)
+    // A power cut must not bring it back beside the drafts of a later write, which have the names of its own.
+    remove(&path(folder.path()))?;
+    folder.sync()
 }
