@@ -162,6 +162,23 @@ fn looking_for_a_store_makes_none() {
     assert!(err.contains("there is no store at ") && err.contains("store.sqlite3"), "{err}");
 }
 
+#[tokio::test]
+async fn a_server_that_is_named_is_meant_whatever_the_environment_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.sqlite3");
+    filled(&SqliteStore::open(&file, Arc::new(SystemClock))).await;
+    let run = |arguments: &[&str]| {
+        let mut command = edgemcp(arguments);
+        command.env("EDGEMCP_STORE", &file).env("HOME", folder.path()).env("XDG_DATA_HOME", folder.path());
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    };
+    let (code, said) = run(&["store", "collections"]);
+    assert!(code == Some(0) && said.contains("grants"), "{said}");
+    let (code, said) = run(&["store", "collections", "--server", "another"]);
+    assert!(code == Some(1) && said.contains("there is no store at ") && said.contains("another"), "{said}");
+}
+
 #[test]
 fn what_cannot_be_meant_says_the_way_out() {
     for (arguments, code, part) in [
@@ -170,6 +187,7 @@ fn what_cannot_be_meant_says_the_way_out() {
         (&["store", "show", "no-key", "--store", "x"], 2, "is not `collection/id/item`"),
         (&["store", "create-table", "--store", "x.sqlite3"], 1, "has no table"),
         (&["store", "purge", "--store", "x", "--server", "y"], 2, "cannot be used with"),
+        (&["store", "list", "notes", "--limit", "0", "--store", "x"], 2, "zero"),
         (&["stroe"], 2, "'store'"),
     ] {
         let (found, _, err) = ran(arguments);
