@@ -8,15 +8,15 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use clap::{Args, Subcommand};
 use edgemcp::{
-    platform::{Clock as _, Timestamp},
+    platform::{Clock as _, Timestamp, Vars as _},
     store::{Consistency, Key, Survey, SurveyPage, Surveyed},
 };
-use edgemcp_native::SystemClock;
+use edgemcp_native::{EnvVars, SystemClock};
 use serde_json::{Value, json};
 
 use self::{
     place::Place,
-    text::{Column, age, size, table},
+    text::{Column, age, printable, size, table},
 };
 
 /// The variable that names the store where no option does; servers take theirs from it too.
@@ -59,7 +59,7 @@ enum Command {
     Show {
         /// `COLLECTION/ID/ITEM`
         key: Key,
-        /// Show the value as it is, secrets included
+        /// Show the value as it is, secrets included. Control characters are escaped
         #[arg(long)]
         reveal: bool,
     },
@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<String, String> {
     let Arguments { store, server, json, command } = arguments;
     // Not read by clap, to which a variable that a server's own environment sets would contradict `--server`.
     let store = match (&store, &server) {
-        (None, None) => std::env::var(STORE_VARIABLE).ok(),
+        (None, None) => EnvVars.var(STORE_VARIABLE),
         _ => store,
     };
     let place = Place::read(store.as_deref(), server.as_deref())?;
@@ -255,6 +255,7 @@ async fn show(
         size(entry.value.len()),
         redact::digest(&entry.value),
         age(entry.expires_at, now),
+        value = printable(&value),
     ))
 }
 

@@ -97,6 +97,12 @@ impl Place {
                     "there is no store at {path} (a server makes it when it first keeps something)"
                 ));
             }
+            // SQLite would make one of it.
+            Self::File(path)
+                if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0) =>
+            {
+                return Err(format!("there is no store at {path}: the file is empty"));
+            }
             Self::Folder(path) if !Path::new(path).exists() => {
                 return Err(format!(
                     "there is no store in {path} (a server makes it when it first keeps something)"
