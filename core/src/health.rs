@@ -139,7 +139,11 @@ async fn report(cx: &Context, time_max: Duration, checks: &[(Text, Box<Check>)])
         let started = started.map_err(str::to_owned);
         all.push(("lifespan", Box::pin(std::future::ready(started))));
     }
-    all.extend(checks.iter().map(|(name, check)| (name.as_ref(), check(cx.clone()))));
+    for (name, check) in checks {
+        let cx = cx.clone();
+        // Called within its examination, since it can panic before it has given a future.
+        all.push((name.as_ref(), Box::pin(async move { check(cx).await })));
+    }
     let found = join_all(all.into_iter().map(|(name, check)| examine(cx, name, time_max, check))).await;
     let is_healthy = found.iter().all(|(_, finding)| finding.get("healthy") == Some(&Value::Bool(true)));
     let mut report = json!({

@@ -229,21 +229,20 @@ pub(crate) struct Lifespans {
 struct Course {
     attempts: u64,
     stage: Stage,
+    /// The last attempt that failed, and why: kept while others try again, since those who waited for it may look only
+    /// then.
+    failed: Option<(u64, Arc<str>)>,
 }
 
 #[derive(Default)]
 enum Stage {
+    /// None has begun, or the last one came to nothing: who comes next tries.
     #[default]
     Idle,
     /// A request is starting them.
     Starting {
         since: Timestamp,
         attempt: u64,
-    },
-    /// The attempt failed. Those who waited for it are told why; who comes later tries again.
-    Failed {
-        attempt: u64,
-        why: Arc<str>,
     },
     Started(States),
 }
@@ -297,13 +296,21 @@ impl Lifespans {
     /// What is started, or whose turn it is to start it.
     fn turn(&self, now: Timestamp, waited_for: Option<u64>) -> Result<Turn, Error> {
         let mut course = self.course();
+        if let Stage::Started(states) = &course.stage {
+            return Ok(Turn::GoOn(states.clone()));
+        }
+        // Where requests come faster than it looks, another attempt has begun by now. Waiting for that one, and then for
+        // the next, would never end while they fail.
+        if let (Some(waited_for), Some((failed, why))) = (waited_for, &course.failed)
+            && waited_for <= *failed
+        {
+            return Err(not_started(why));
+        }
         match &course.stage {
-            Stage::Started(states) => return Ok(Turn::GoOn(states.clone())),
-            Stage::Failed { attempt, why } if waited_for == Some(*attempt) => return Err(not_started(why)),
             Stage::Starting { since, attempt } if now.since(*since) < START_TIME_MAX => {
                 return Ok(Turn::WaitFor(*attempt));
             }
-            Stage::Idle | Stage::Failed { .. } | Stage::Starting { .. } => {}
+            Stage::Idle | Stage::Starting { .. } | Stage::Started(_) => {}
         }
         course.attempts += 1;
         let attempt = course.attempts;
@@ -312,8 +319,8 @@ impl Lifespans {
     }
 
     async fn attempt(&self, platform: &Platform, attempt: u64) -> Result<States, Error> {
-        // Where this request is dropped in the middle, the next one need not wait for it.
-        let guard = Abandoned { lifespans: self, attempt };
+        // Where this request is dropped in the middle, also of cleaning up, the next one need not wait for it.
+        let _guard = Abandoned { lifespans: self, attempt };
         let of_instance = platform.of_instance();
         let mut states = Vec::with_capacity(self.spans.len());
         let mut failure = None;
@@ -327,14 +334,14 @@ impl Lifespans {
                 }
             }
         }
-        std::mem::forget(guard);
         if let Some(why) = failure {
             // What was started before it would be started again by the next attempt.
             self.clean_up(platform, &states).await;
             let why: Arc<str> = format!("{why} (the next request tries again)").into();
             let mut course = self.course();
             if matches!(course.stage, Stage::Starting { attempt: current, .. } if current == attempt) {
-                course.stage = Stage::Failed { attempt, why: Arc::clone(&why) };
+                course.stage = Stage::Idle;
+                course.failed = Some((attempt, Arc::clone(&why)));
             }
             return Err(not_started(&why));
         }

@@ -243,6 +243,55 @@ fn who_waited_for_a_start_that_fails_is_told_so_and_does_not_try_once_more() {
 }
 
 #[test]
+fn who_waited_for_a_start_that_fails_is_told_so_even_where_others_try_again_before_it_looks() {
+    let (server, starts) = server(|_, platform| {
+        Box::pin(async move {
+            platform.sleep(Duration::from_secs(1)).await;
+            Err("no".to_owned())
+        })
+    });
+    let stage = Stage::new(server);
+    futures_executor::block_on(async {
+        let mut first = stage.service.handle(&stage.platform, call());
+        assert!(poll!(&mut first).is_pending());
+        stage.clock.advance(Duration::from_millis(990));
+        let mut waiting = stage.service.handle(&stage.platform, call());
+        assert!(poll!(&mut waiting).is_pending());
+        stage.clock.advance(Duration::from_millis(10));
+        assert!(said(first.await).contains("could not start"));
+        let mut next = stage.service.handle(&stage.platform, call());
+        assert!(poll!(&mut next).is_pending());
+        stage.clock.advance(Duration::from_millis(10));
+        let told = waiting.now_or_never().expect("it does not wait for the next attempt");
+        assert!(said(told).contains("could not start"));
+        stage.clock.advance(Duration::from_secs(1));
+        assert!(said(next.await).contains("could not start"));
+    });
+    assert_eq!(starts.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_request_that_is_dropped_while_it_cleans_up_leaves_the_start_to_the_next() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let tried = Arc::clone(&tries);
+    // Its clean-up takes longer than the client waits.
+    let other = Lifespan::new(|_| async { Ok::<_, String>(Other("x")) }).on_stop(|_| std::future::pending());
+    let server = Server::new("test", "1.0.0")
+        .with_lifespan(other)
+        .lifespan(move |_| {
+            let number = tried.fetch_add(1, Ordering::Relaxed) + 1;
+            async move { if number == 1 { Err("no") } else { Ok(App { number }) } }
+        })
+        .tool(number::tool());
+    let stage = Stage::new(server);
+    let mut first = stage.service.handle(&stage.platform, call());
+    assert!((&mut first).now_or_never().is_none(), "it cleans up");
+    drop(first);
+    let next = stage.service.handle(&stage.platform, call()).now_or_never();
+    assert_eq!(said(next.expect("it does not wait for who is gone")), "2");
+}
+
+#[test]
 fn a_request_that_is_dropped_in_the_middle_leaves_the_start_to_the_next() {
     let (server, starts) = server(|number, platform| {
         Box::pin(async move {
@@ -479,7 +528,8 @@ fn a_check_that_does_not_end_is_degraded_after_its_time_and_one_that_panics_at_o
         Health::new()
             .time_max(Duration::from_secs(2))
             .check("slow", |_| std::future::pending())
-            .check("broken", |_| async { panic!("out of luck") }),
+            .check("broken", |_| async { panic!("out of luck") })
+            .check("broken at once", |_| -> std::future::Ready<Result<(), ToolError>> { panic!("no luck") }),
     );
     let stage = Stage::new(server);
     let answer = futures_executor::block_on(async {
@@ -499,5 +549,6 @@ fn a_check_that_does_not_end_is_degraded_after_its_time_and_one_that_panics_at_o
         json!({"healthy": false, "ms": 2000, "error": "no answer within 2s"})
     );
     assert_eq!(report["checks"]["broken"]["healthy"], false);
+    assert_eq!(report["checks"]["broken at once"]["healthy"], false);
     assert_eq!(report["checks"]["store"]["healthy"], true);
 }

@@ -30,10 +30,23 @@ def main():
         if secret in key or secret in json.dumps(shown):
             sys.exit(f"{secret!r} can be read in {key}: {shown}")
     print(f"{key}: {shown['bytes']} bytes, {shown['kind']}")
-    if os.path.isfile(sys.argv[1]):
-        with open(sys.argv[1], "rb") as file:
-            if b"secret text" in file.read():
-                sys.exit("the file has the note's text in it")
+    # What the server remembers of its user beside the notes is no place for them either.
+    for collection in collections:
+        for row in edgemcp("list", collection, "--limit", "10000"):
+            if row["expired"]:
+                continue
+            value = json.dumps(edgemcp("show", row["key"], "--reveal")[0])
+            for secret in ["secret title", "secret text"]:
+                if secret in value:
+                    sys.exit(f"{secret!r} can be read in {row['key']}: {value}")
+    # The newest entries of an SQLite file are in its log.
+    for path in [sys.argv[1], f"{sys.argv[1]}-wal"]:
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                text = file.read()
+            for secret in [b"secret title", b"secret text"]:
+                if secret in text:
+                    sys.exit(f"{path} has {secret.decode()!r} in it")
 
 
 if __name__ == "__main__":

@@ -133,6 +133,20 @@ async fn an_entry_is_shown_without_its_secrets_unless_they_are_asked_for() {
 }
 
 #[tokio::test]
+async fn what_is_revealed_does_not_rewrite_the_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.sqlite3");
+    let store = SqliteStore::open(&file, Arc::new(SystemClock));
+    store.put(&key("esc/p/text"), "\u{1b}]0;title\u{7}\u{1b}[31mred\r\nnext\tü".into(), None).await.unwrap();
+    store.put(&key("esc/p/json"), "{\"a\": \"\u{9b}31m\"}".into(), None).await.unwrap();
+    for (item, part) in [("text", "\\u{1b}[31mred\\u{d}\nnext\tü"), ("json", "\\u{9b}31m")] {
+        let text =
+            said(&["store", "show", &format!("esc/p/{item}"), "--reveal", "--store", file.to_str().unwrap()]);
+        assert!(text.contains(part) && !text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\r']), "{text:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_has_expired_is_purged_and_an_entry_deleted() {
     on_each(|place| {
         assert_eq!(said(&["store", "purge", "--store", place]), "1 expired entry is deleted\n");
@@ -156,10 +170,32 @@ fn looking_for_a_store_makes_none() {
         assert!(err.contains("there is no store"), "{err}");
         assert!(!Path::new(&path).exists());
     }
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "").unwrap();
+    let (code, _, err) = ran(&["store", "collections", "--store", empty.to_str().unwrap()]);
+    assert!(code == Some(1) && err.contains("the file is empty"), "{err}");
+    assert_eq!(std::fs::metadata(&empty).unwrap().len(), 0);
     let mut command = edgemcp(&["store", "collections", "--server", "no such server"]);
     let output = command.env("HOME", folder.path()).env("XDG_DATA_HOME", folder.path()).output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("there is no store at ") && err.contains("store.sqlite3"), "{err}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_named_is_meant_whatever_the_environment_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.sqlite3");
+    filled(&SqliteStore::open(&file, Arc::new(SystemClock))).await;
+    let run = |arguments: &[&str]| {
+        let mut command = edgemcp(arguments);
+        command.env("EDGEMCP_STORE", &file).env("HOME", folder.path()).env("XDG_DATA_HOME", folder.path());
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    };
+    let (code, said) = run(&["store", "collections"]);
+    assert!(code == Some(0) && said.contains("grants"), "{said}");
+    let (code, said) = run(&["store", "collections", "--server", "another"]);
+    assert!(code == Some(1) && said.contains("there is no store at ") && said.contains("another"), "{said}");
 }
 
 #[test]
@@ -170,6 +206,7 @@ fn what_cannot_be_meant_says_the_way_out() {
         (&["store", "show", "no-key", "--store", "x"], 2, "is not `collection/id/item`"),
         (&["store", "create-table", "--store", "x.sqlite3"], 1, "has no table"),
         (&["store", "purge", "--store", "x", "--server", "y"], 2, "cannot be used with"),
+        (&["store", "list", "notes", "--limit", "0", "--store", "x"], 2, "zero"),
         (&["stroe"], 2, "'store'"),
     ] {
         let (found, _, err) = ran(arguments);

@@ -63,12 +63,15 @@ async fn write_note(
     text: String,
 ) -> Result<String, ToolError> {
     let notebook = Notebook::of(cx, &app)?;
-    if notebook.read(&title).await?.is_none() && notebook.titles().await?.len() >= app.settings.notes_max {
+    if notebook.read(&notebook.key(&title)?).await?.is_none()
+        && notebook.titles().await?.len() >= app.settings.notes_max
+    {
         let max = app.settings.notes_max;
         return Err(ToolError::new(format!("the notebook is full ({max} notes): delete one first")));
     }
     notebook.write(&Note { title: title.clone(), text }, app.settings.kept_for).await?;
-    cx.session()?.set("last", &title).await?;
+    // Under which name it is stored: what a session keeps is not encrypted, and a title is for its user alone.
+    cx.session()?.set("last", notebook.key(&title)?.item()).await?;
     Ok(format!("{title:?} is written"))
 }
 
@@ -80,17 +83,20 @@ async fn read_note(
     /// What it is called.
     title: Option<String>,
 ) -> Result<Json<Note>, ToolError> {
-    let session = cx.session()?;
-    let title = match title {
-        Some(title) => title,
+    let (session, notebook) = (cx.session()?, Notebook::of(cx, &app)?);
+    let key = match &title {
+        Some(title) => notebook.key(title)?,
         // Kept for this client between its requests, on whichever instance they meet.
         None => {
-            session.get("last").await?.ok_or_else(|| ToolError::new("there is no last note: say which"))?
+            let last: Option<String> = session.get("last").await?;
+            notebook.key_at(last.ok_or_else(|| ToolError::new("there is no last note: say which"))?)?
         }
     };
-    let note = Notebook::of(cx, &app)?.read(&title).await?;
-    let note = note.ok_or_else(|| ToolError::new(format!("there is no note {title:?}")))?;
-    session.set("last", &title).await?;
+    let note = notebook.read(&key).await?.ok_or_else(|| match &title {
+        Some(title) => ToolError::new(format!("there is no note {title:?}")),
+        None => ToolError::new("the last note is deleted: say which"),
+    })?;
+    session.set("last", key.item()).await?;
     Ok(Json(note))
 }
 
@@ -115,7 +121,8 @@ async fn delete_note(
 /// A note, by its title.
 #[resource("note://{title}")]
 async fn note(cx: &Context, app: State<App>, title: String) -> Result<String, Error> {
-    let note = Notebook::of(cx, &app)?.read(&title).await?;
+    let notebook = Notebook::of(cx, &app)?;
+    let note = notebook.read(&notebook.key(&title)?).await?;
     note.map(|note| note.text).ok_or_else(|| Error::resource_not_found(format!("note://{title}")))
 }
 

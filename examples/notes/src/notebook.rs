@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use edgemcp::{
     prelude::*,
-    store::{Consistency, Entry, Partition, Store, wrap::Encrypted},
+    store::{Consistency, Entry, Key, Partition, Store, wrap::Encrypted},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,18 +39,27 @@ impl Notebook {
         Ok(Self { store: Arc::new(store), partition })
     }
 
-    pub(crate) async fn write(&self, note: &Note, kept_for: Duration) -> Result<(), ToolError> {
-        let key = self.partition.item_of_text(&note.title)?;
-        Ok(self.store.put(&key, serde_json::to_vec(note)?.into(), Some(kept_for)).await?)
+    /// Where the note of this title is kept.
+    pub(crate) fn key(&self, title: &str) -> Result<Key, ToolError> {
+        Ok(self.partition.item_of_text(title)?)
     }
 
-    pub(crate) async fn read(&self, title: &str) -> Result<Option<Note>, ToolError> {
-        let entry = self.store.get(&self.partition.item_of_text(title)?, Consistency::Strong).await?;
+    /// The key of this item, which [`key`](Self::key) has given.
+    pub(crate) fn key_at(&self, item: String) -> Result<Key, ToolError> {
+        Ok(self.partition.item(item)?)
+    }
+
+    pub(crate) async fn write(&self, note: &Note, kept_for: Duration) -> Result<(), ToolError> {
+        Ok(self.store.put(&self.key(&note.title)?, serde_json::to_vec(note)?.into(), Some(kept_for)).await?)
+    }
+
+    pub(crate) async fn read(&self, key: &Key) -> Result<Option<Note>, ToolError> {
+        let entry = self.store.get(key, Consistency::Strong).await?;
         entry.as_ref().map(note).transpose()
     }
 
     pub(crate) async fn delete(&self, title: &str) -> Result<(), ToolError> {
-        Ok(self.store.delete(&self.partition.item_of_text(title)?).await?)
+        Ok(self.store.delete(&self.key(title)?).await?)
     }
 
     /// All titles, in alphabetical order: the store has the notes in that of their digests.

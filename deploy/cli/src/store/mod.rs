@@ -4,26 +4,30 @@ mod place;
 mod redact;
 mod text;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use clap::{Args, Subcommand};
 use edgemcp::{
-    platform::{Clock as _, Timestamp},
+    platform::{Clock as _, Timestamp, Vars as _},
     store::{Consistency, Key, Survey, SurveyPage, Surveyed},
 };
-use edgemcp_native::SystemClock;
+use edgemcp_native::{EnvVars, SystemClock};
 use serde_json::{Value, json};
 
 use self::{
     place::Place,
-    text::{Column, age, size, table},
+    text::{Column, age, printable, size, table},
 };
+
+/// The variable that names the store where no option does; servers take theirs from it too.
+const STORE_VARIABLE: &str = "EDGEMCP_STORE";
 
 /// The arguments of `edgemcp store`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Where it is kept: a path (an SQLite file, or a folder of a file store), `redis://…`, or `dynamodb:TABLE`
-    #[arg(long, short, global = true, env = "EDGEMCP_STORE", value_name = "PLACE", hide_env_values = true)]
+    /// Where it is kept: a path (an SQLite file, or a folder of a file store), `redis://…`, or `dynamodb:TABLE`. Without
+    /// it and `--server`, the variable EDGEMCP_STORE says it
+    #[arg(long, short, global = true, value_name = "PLACE")]
     store: Option<String>,
 
     /// The server whose default store on this machine is meant, by its name
@@ -48,14 +52,14 @@ enum Command {
         #[arg(value_name = "COLLECTION[/ID]")]
         of: String,
         /// How many entries at the most
-        #[arg(long, default_value_t = 100, value_name = "COUNT")]
-        limit: usize,
+        #[arg(long, default_value = "100", value_name = "COUNT")]
+        limit: NonZeroUsize,
     },
     /// Show one entry. What looks like a secret is left out
     Show {
         /// `COLLECTION/ID/ITEM`
         key: Key,
-        /// Show the value as it is, secrets included
+        /// Show the value as it is, secrets included. Control characters are escaped
         #[arg(long)]
         reveal: bool,
     },
@@ -76,6 +80,11 @@ enum Command {
 /// What went wrong, for whoever typed it.
 pub(crate) async fn run(arguments: Arguments) -> Result<String, String> {
     let Arguments { store, server, json, command } = arguments;
+    // Not read by clap, to which a variable that a server's own environment sets would contradict `--server`.
+    let store = match (&store, &server) {
+        (None, None) => EnvVars.var(STORE_VARIABLE),
+        _ => store,
+    };
     let place = Place::read(store.as_deref(), server.as_deref())?;
     let clock = Arc::new(SystemClock);
     let now = clock.now();
@@ -85,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<String, String> {
     let store = place.open(clock)?;
     let text = match command {
         Command::Collections => collections(&*store, now, json).await,
-        Command::List { of, limit } => list(&*store, &of, limit, now, json).await,
+        Command::List { of, limit } => list(&*store, &of, limit.get(), now, json).await,
         Command::Show { key, reveal } => show(&*store, &key, reveal, now, json).await,
         Command::Delete { key } => delete(&*store, &key, json).await,
         Command::Purge => purge(&*store, json).await,
@@ -246,6 +255,7 @@ async fn show(
         size(entry.value.len()),
         redact::digest(&entry.value),
         age(entry.expires_at, now),
+        value = printable(&value),
     ))
 }
 

@@ -8,7 +8,7 @@ use edgemcp::{
 };
 use edgemcp_lambda::{DynamoDbConfig, DynamoDbStore};
 use edgemcp_native::{EnvVars, FileStore, SqliteStore, store_path};
-use edgemcp_redis::RedisStore;
+use edgemcp_redis::{RedisConfig, RedisStore};
 
 /// The scheme of a table.
 const DYNAMODB: &str = "dynamodb:";
@@ -20,7 +20,7 @@ pub(super) enum Place {
     /// A folder of plain files.
     Folder(String),
     /// A Redis or Valkey server.
-    Redis(String),
+    Redis(Box<RedisConfig>),
     /// A DynamoDB table.
     DynamoDb(DynamoDbConfig),
 }
@@ -66,8 +66,9 @@ impl Place {
             return config.map(Self::DynamoDb).ok_or_else(|| "the table has no name".to_owned());
         }
         match text.split_once(':').map(|(scheme, _)| scheme) {
-            Some("redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "unix") => {
-                Ok(Self::Redis(text.to_owned()))
+            Some("redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "valkey+unix" | "unix") => {
+                let config = RedisConfig::parse(text).map_err(|error| error.to_string())?;
+                Ok(Self::Redis(Box::new(config)))
             }
             Some("kv" | "durable-object" | "workers") => Err(
                 "what Workers keep can be seen through wrangler alone: `wrangler kv key list --binding EDGEMCP_STORE`; a \
@@ -96,6 +97,12 @@ impl Place {
                     "there is no store at {path} (a server makes it when it first keeps something)"
                 ));
             }
+            // SQLite would make one of it.
+            Self::File(path)
+                if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0) =>
+            {
+                return Err(format!("there is no store at {path}: the file is empty"));
+            }
             Self::Folder(path) if !Path::new(path).exists() => {
                 return Err(format!(
                     "there is no store in {path} (a server makes it when it first keeps something)"
@@ -103,7 +110,7 @@ impl Place {
             }
             Self::File(path) => Arc::new(SqliteStore::open(path, clock)),
             Self::Folder(path) => Arc::new(FileStore::open(path, clock)),
-            Self::Redis(url) => Arc::new(RedisStore::open(url, clock).map_err(|error| error.to_string())?),
+            Self::Redis(config) => Arc::new(RedisStore::new((**config).clone(), clock)),
             Self::DynamoDb(config) => Arc::new(DynamoDbStore::new(config.clone(), clock)),
         })
     }
@@ -127,11 +134,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) | Self::Folder(path) => f.write_str(path),
-            // Its user and password stand before the last `@`.
-            Self::Redis(url) => match (url.split_once("://"), url.rsplit_once('@')) {
-                (Some((scheme, _)), Some((_, host))) => write!(f, "{scheme}://{host}"),
-                _ => f.write_str(url),
-            },
+            Self::Redis(config) => config.fmt(f),
             Self::DynamoDb(config) => write!(f, "the table {}", config.table()),
         }
     }
@@ -171,7 +174,21 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let place = read("rediss://user:p@ss@redis.example:6380/1").map(|place| place.to_string());
-        assert_eq!(place.as_deref(), Ok("rediss://redis.example:6380/1"));
+        for (url, shown) in [
+            ("rediss://user:word@redis.example:6380/1", "rediss://user:***@redis.example:6380/1"),
+            ("unix:///run/redis.sock?user=app&pass=word&db=2", "unix:///run/redis.sock"),
+            ("valkey+unix:///run/redis.sock?pass=word", "valkey+unix:///run/redis.sock"),
+        ] {
+            let place = read(url).map(|place| place.to_string());
+            assert_eq!(place.as_deref(), Ok(shown));
+        }
+        for url in [
+            "rediss://user:qx@zq@redis.example/x",
+            "redis://user:qx?zq@redis.example",
+            "unix:///s?pass=qx@zq",
+        ] {
+            let said = read(url).map_or_else(|error| error, |place| place.to_string());
+            assert!(!said.contains("qx") && !said.contains("zq"), "{said}");
+        }
     }
 }

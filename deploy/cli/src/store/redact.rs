@@ -23,8 +23,11 @@ const SECRET_NAMES: [&str; 16] = [
     "email",
 ];
 
-/// A text that is as long and has no space in it may be a token, whatever it is called.
-const TEXT_CHARS_MAX: usize = 32;
+/// A word of a text that is longer may be a token, whatever the text is called.
+const WORD_CHARS_MAX: usize = 32;
+
+/// What a credential follows in a header (RFC 9110, section 11.1), which is written in any case.
+const SCHEMES: [&str; 3] = ["bearer", "basic", "dpop"];
 
 /// How deep JSON is looked into.
 const DEPTH_MAX: usize = 32;
@@ -99,7 +102,7 @@ fn without_secrets(json: Value, depth: usize) -> Value {
         Value::Array(values) => {
             values.into_iter().map(|value| without_secrets(value, depth - 1)).collect::<Vec<_>>().into()
         }
-        Value::String(text) if may_be_a_token(&text) => left_out(text.len()),
+        Value::String(text) if may_be_a_token(&text) || holds_json(&text) => left_out(text.len()),
         other => other,
     }
 }
@@ -110,8 +113,19 @@ fn is_secret(name: &str) -> bool {
 }
 
 fn may_be_a_token(text: &str) -> bool {
-    let is_one_word = !text.contains(char::is_whitespace);
-    (is_one_word && text.chars().count() > TEXT_CHARS_MAX) || text.trim_start().starts_with("Bearer ")
+    let mut words = text.split_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let is_scheme = SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme));
+        if word.chars().count() > WORD_CHARS_MAX || (is_scheme && words.peek().is_some()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a text is JSON in its own right, as Python's stores keep it: its members would be shown under no name.
+fn holds_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[', '"'])
 }
 
 fn length(value: &Value) -> usize {
@@ -158,6 +172,25 @@ mod tests {
         let shown = shown(&value);
         assert!(!shown.contains("eyJ") && !shown.contains("Bearer"), "{shown}");
         assert!(shown.contains("several words"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_among_other_words_is_left_out() {
+        let key = "-----BEGIN KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIB\n-----END KEY-----";
+        let inner = json!({"access_token": "hunter2"}).to_string().replace(':', ": ");
+        for (value, secret) in [
+            (json!({"pem": key}), "MIGH"),
+            (json!({"value": inner}), "hunter2"),
+            (json!({"value": format!(" [{inner}]")}), "hunter2"),
+            (json!({"header": "bearer hunter2"}), "hunter2"),
+            (json!({"curl": "-H Authorization: Bearer hunter2"}), "hunter2"),
+            (json!({"line": "Basic aHVudGVyMg=="}), "aHVud"),
+            (json!({"bearer hunter2": 1}), "hunter2"),
+        ] {
+            let shown = shown(&value);
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown(&json!({"note": "what the bearer"})).contains("what the bearer"), "nothing follows it");
     }
 
     #[test]

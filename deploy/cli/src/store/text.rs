@@ -37,6 +37,19 @@ pub(super) fn table(columns: &[Column], rows: impl Iterator<Item = Vec<String>>)
     text
 }
 
+/// A text that moves nobody's cursor: what users have stored could otherwise rewrite an operator's screen.
+pub(super) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => shown.push(c),
+            c if c.is_control() => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Bytes in the unit that leaves one to three digits before the point.
 pub(super) fn size(bytes: usize) -> String {
     let units = ["kB", "MB", "GB", "TB"];
