@@ -181,7 +181,7 @@ impl Service {
     pub fn start<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let started = self.tables.lifespans.started(platform).await;
-            started.map(drop).map_err(|error| error.cause.unwrap_or_else(|| error.message.into_owned()))
+            started.map(drop).map_err(Error::for_the_log)
         })
     }
 

@@ -117,7 +117,7 @@ impl Exchange {
                 let values = values.map_err(|error| Error::invalid_params(error.0))?;
                 let states = match self.started().await {
                     Err(error) if resource.starts_nothing => {
-                        States::Failed(error.cause.unwrap_or_default().into())
+                        States::Failed(error.for_the_log().into())
                     }
                     started => started?,
                 };
@@ -385,7 +385,7 @@ impl Exchange {
             Err(ToolError { message, cause, .. }) => {
                 if let Some(cause) = cause {
                     let name = &tool.definition.name;
-                    self.platform.log(LogLevel::Error, &format!("tool {name:?} failed: {cause}"));
+                    self.platform.log(LogLevel::Error, &format!("tool {name:?} failed: {}", cause.text));
                 }
                 ToolOutput::new().content(Content::text(message)).is_error()
             }

@@ -301,7 +301,7 @@ impl Exchange {
 
     pub(crate) fn log_failure(&self, what: &str, error: &Error) {
         if let Some(cause) = &error.cause {
-            self.platform.log(LogLevel::Error, &format!("{what} failed: {cause}"));
+            self.platform.log(LogLevel::Error, &format!("{what} failed: {}", cause.text));
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The `wire` module turns these into each revision's JSON, leaving out what a revision does not know.
 
+mod about;
 mod ask;
 mod content;
 mod definition;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     request::{Completed, Input, Listened, Listing, Pairs, Request, Responses},
 };
 pub use self::{
+    about::{About, Kind},
     ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
     content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
     definition::{CacheHint, Icon, Theme},
