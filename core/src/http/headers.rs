@@ -43,6 +43,15 @@ pub(crate) fn decode(value: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(BASE64.decode(wrapped).ok()?).ok().map(Cow::Owned)
 }
 
+/// A text as the value of a header that may carry any: itself where it is plain, or else wrapped in `=?base64?…?=`.
+pub(crate) fn encode(text: &str) -> Cow<'_, str> {
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text;
+    match is_plain && !text.is_empty() && !text.starts_with("=?base64?") {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("=?base64?{}?=", BASE64.encode(text))),
+    }
+}
+
 /// Whether the request's body says it is JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Single::Value(value) = single(headers, &header::CONTENT_TYPE) else { return false };

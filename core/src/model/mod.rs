@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 pub(crate) use self::{
     ask::{Action, Ask, Sampling},
-    content::{Block, ResourceData},
+    content::{Block, ResourceData, Whole},
     definition::{
         Abilities, CacheScope, Implementation, Meta, Offers, PromptArgument, PromptDefinition,
         ResourceDefinition, ToolDefinition, ToolHints,

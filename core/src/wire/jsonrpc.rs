@@ -320,7 +320,7 @@ pub(crate) fn notification(method: &str, params: Option<impl Serialize>) -> Vec<
     serde_json::to_vec(&Outbound { jsonrpc: "2.0", id: None, method, params }).unwrap_or_default()
 }
 
-/// A request to the client, which only the legacy era has.
+/// A request: to a client, which only the legacy era has, or to another server.
 pub(crate) fn request(id: &str, method: &str, params: &RawValue) -> Vec<u8> {
     let outbound = Outbound { jsonrpc: "2.0", id: Some(id), method, params: Some(params) };
     serde_json::to_vec(&outbound).unwrap_or_default()

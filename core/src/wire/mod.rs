@@ -6,6 +6,7 @@
 pub(crate) mod ask;
 pub(crate) mod call;
 pub(crate) mod capabilities;
+pub(crate) mod client;
 pub(crate) mod definition;
 pub(crate) mod jsonrpc;
 mod legacy;
