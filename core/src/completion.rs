@@ -1,6 +1,6 @@
 //! A completion: what a person may mean by what they have typed of an argument so far.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     arguments::{self, ArgumentError, Constraints},
+    compose::Place,
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
@@ -51,6 +52,7 @@ pub(crate) enum Of {
 /// let server = Server::new("trips", "1.0.0").prompt(prompt).completion(cities);
 /// # assert!(server.build().is_ok());
 /// ```
+#[derive(Clone)]
 pub struct Completion {
     pub(crate) of: Of,
     pub(crate) argument: Text,
@@ -58,7 +60,8 @@ pub struct Completion {
     pub(crate) takes: Vec<String>,
     pub(crate) problems: Vec<String>,
     pub(crate) states: Vec<Key>,
-    complete: Box<Complete>,
+    pub(crate) place: Place,
+    complete: Arc<Complete>,
 }
 
 impl Completion {
@@ -91,7 +94,7 @@ impl Completion {
         F: Fn(Context, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = O> + MaybeSend + 'static,
     {
-        let complete = Box::new(move |cx, pairs: &[(Cow<'_, str>, Cow<'_, str>)]| -> Completing {
+        let complete = Arc::new(move |cx, pairs: &[(Cow<'_, str>, Cow<'_, str>)]| -> Completing {
             // What is half typed meets no constraint yet.
             let read = || arguments::from_strings(pairs, &Constraints::default());
             let arguments = handle::reading(&cx, read)?;
@@ -102,7 +105,7 @@ impl Completion {
         let mut problems = arguments::beyond_strings(&schema);
         problems.extend(mismatches(&argument, &schema));
         let takes = properties(&schema).map(str::to_owned).collect();
-        Self { of, argument, takes, problems, states: Vec::new(), complete }
+        Self { of, argument, takes, problems, states: Vec::new(), place: Place::default(), complete }
     }
 
     /// Says that the handler takes a [`State<T>`](crate::State), as `#[completion]` does for a parameter of that type.

@@ -3,9 +3,9 @@
 //! The third, [`StoreError`](crate::store::StoreError), is for the code that uses a store. Whatever else goes wrong in
 //! a handler can be raised with `?`; it is logged, and neither the client nor the model sees its text.
 
-use std::{borrow::Cow, fmt};
+use std::{any::TypeId, borrow::Cow, fmt, io, time::Duration};
 
-use crate::{limits::echo, model::Text, version::Era};
+use crate::{limits::echo, model::Text, platform::FetchError, store::StoreError, version::Era};
 
 /// A protocol error: the request could not be served, and the client's program is told why.
 ///
@@ -26,7 +26,73 @@ use crate::{limits::echo, model::Text, version::Era};
 pub struct Error {
     pub(crate) kind: ErrorKind,
     pub(crate) message: Text,
-    pub(crate) cause: Option<String>,
+    pub(crate) cause: Option<Box<Cause>>,
+}
+
+/// Why something failed, for the log and for the middlewares; neither clients nor models see it.
+#[derive(Debug)]
+pub(crate) struct Cause {
+    pub(crate) text: String,
+    /// The type of the error that was raised, where one was.
+    type_id: Option<TypeId>,
+    /// Whether the same may succeed if it is tried again: a connection, a time-out, a throttled store.
+    pub(crate) transient: bool,
+}
+
+impl Cause {
+    /// A cause that is known by its text alone.
+    pub(crate) fn text(text: impl Into<String>) -> Box<Self> {
+        Box::new(Self { text: text.into(), type_id: None, transient: false })
+    }
+
+    fn of<E: std::error::Error + 'static>(error: &E) -> Box<Self> {
+        Box::new(Self {
+            text: chain(error),
+            type_id: Some(TypeId::of::<E>()),
+            transient: is_transient(error),
+        })
+    }
+
+    /// Whether the error that was raised was an `E`.
+    pub(crate) fn is<E: 'static>(&self) -> bool {
+        self.type_id == Some(TypeId::of::<E>())
+    }
+}
+
+/// Whole seconds, rounded up, so that nobody comes too early.
+pub(crate) fn seconds_ceil(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// Whether an error, or one of its sources, says that it may pass.
+fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let passes = if let Some(error) = error.downcast_ref::<StoreError>() {
+            Some(error.is_retryable())
+        } else if let Some(error) = error.downcast_ref::<FetchError>() {
+            Some(matches!(error, FetchError::Connection(_) | FetchError::Timeout(_)))
+        } else {
+            error.downcast_ref::<io::Error>().map(|error| {
+                use io::ErrorKind;
+                matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionRefused
+                        | ErrorKind::ConnectionReset
+                        | ErrorKind::ConnectionAborted
+                        | ErrorKind::NotConnected
+                        | ErrorKind::BrokenPipe
+                        | ErrorKind::TimedOut
+                        | ErrorKind::Interrupted
+                )
+            })
+        };
+        if let Some(passes) = passes {
+            return passes;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// What kind of failure an [`Error`] is; its code and status follow from this alone.
@@ -48,6 +114,27 @@ pub enum ErrorKind {
     },
     /// The server failed; the cause is in its log.
     Internal,
+    /// A handler panicked; the cause is in the log, under the id that the message names.
+    Panicked,
+    /// A tool failed, and the model is told. Middlewares meet it; a client gets a result that says `isError`.
+    Tool,
+    /// The client asks for more than it may in a while.
+    RateLimited {
+        /// How long to wait before the next request.
+        retry_after: Duration,
+    },
+    /// The token is good and lacks scopes for this.
+    InsufficientScope {
+        /// The scopes that are needed.
+        scopes: Vec<String>,
+    },
+    /// The caller may not do this.
+    Forbidden,
+    /// What a server or a middleware has its own code for.
+    Custom {
+        /// The JSON-RPC error code.
+        code: i32,
+    },
     /// An HTTP header is missing or contradicts the body.
     HeaderMismatch,
     /// What is asked for needs a capability that the client did not declare.
@@ -78,7 +165,10 @@ impl ErrorKind {
             (Self::MethodNotFound, _) => -32601,
             (Self::InvalidParams, _) | (Self::ResourceNotFound { .. }, Era::Modern) => -32602,
             (Self::ResourceNotFound { .. }, Era::Legacy) => -32002,
-            (Self::Internal, _) => -32603,
+            (Self::Internal | Self::Panicked | Self::Tool, _) => -32603,
+            // As FastMCP has them.
+            (Self::RateLimited { .. } | Self::InsufficientScope { .. } | Self::Forbidden, _) => -32000,
+            (Self::Custom { code }, _) => *code,
             (Self::HeaderMismatch, _) => -32020,
             (Self::MissingClientCapability { .. }, Era::Modern) => -32021,
             (Self::UnsupportedVersion { .. }, _) => -32022,
@@ -97,7 +187,13 @@ impl ErrorKind {
             | (Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Modern)
             | (Self::MissingClientCapability { .. }, Era::Modern) => StatusCode::BAD_REQUEST,
             (Self::MethodNotFound, Era::Modern) => StatusCode::NOT_FOUND,
-            (Self::Internal | Self::UrlElicitationRequired { .. }, _)
+            (Self::Panicked, _) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Self::RateLimited { .. }, Era::Modern) => StatusCode::TOO_MANY_REQUESTS,
+            // RFC 6750, section 3.1: whoever can get the scope asks for it.
+            (Self::InsufficientScope { .. } | Self::Forbidden, _) => StatusCode::FORBIDDEN,
+            (Self::RateLimited { .. }, Era::Legacy)
+            | (Self::Internal | Self::Tool | Self::Custom { .. }, _)
+            | (Self::UrlElicitationRequired { .. }, _)
             | (Self::MethodNotFound | Self::InvalidParams | Self::ResourceNotFound { .. }, Era::Legacy)
             | (Self::MissingClientCapability { .. }, Era::Legacy) => StatusCode::OK,
         }
@@ -126,7 +222,39 @@ impl Error {
         Self {
             kind: ErrorKind::Internal,
             message: Cow::Borrowed("the server failed; the cause is in its log"),
-            cause: Some(cause.into()),
+            cause: Some(Cause::text(cause)),
+        }
+    }
+
+    /// The client asks for more than it may, and may ask again after `retry_after`: HTTP 429 with `Retry-After` (legacy
+    /// clients get 200, which they need to read an error at all), JSON-RPC -32000.
+    pub fn rate_limited(message: impl Into<Text>, retry_after: Duration) -> Self {
+        Self::new(ErrorKind::RateLimited { retry_after }, message)
+    }
+
+    /// The caller lacks one of these scopes: HTTP 403 with a challenge that names them (RFC 6750, section 3.1), so that a
+    /// client that can get them asks for them.
+    pub fn insufficient_scope(message: impl Into<Text>, scopes: impl IntoIterator<Item = String>) -> Self {
+        Self::new(ErrorKind::InsufficientScope { scopes: scopes.into_iter().collect() }, message)
+    }
+
+    /// The caller may not do this, whatever scopes it asks for: HTTP 403, JSON-RPC -32000.
+    pub fn forbidden(message: impl Into<Text>) -> Self {
+        Self::new(ErrorKind::Forbidden, message)
+    }
+
+    /// An error with a code of its own. JSON-RPC keeps -32768 to -32000 for itself and for MCP (2026-07-28,
+    /// basic/index, "Error Codes"); any other number is yours.
+    pub fn custom(code: i32, message: impl Into<Text>) -> Self {
+        Self::new(ErrorKind::Custom { code }, message)
+    }
+
+    /// A handler panicked. `id` finds the cause in the log.
+    pub(crate) fn panicked(id: &str, cause: &str) -> Self {
+        Self {
+            kind: ErrorKind::Panicked,
+            message: format!("the server failed; the cause is in its log under {id}").into(),
+            cause: Some(Cause::text(format!("{cause} ({id})"))),
         }
     }
 
@@ -157,11 +285,32 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.message
     }
+
+    /// Why it failed, for the log alone.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_ref().map(|cause| cause.text.as_str())
+    }
+
+    /// Whether the same may succeed if it is tried again: what was raised with `?` was a connection's or a time-out's
+    /// error, or a store's that says so.
+    pub fn is_transient(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.transient)
+    }
+
+    /// Whether what was raised with `?` was an `E`.
+    pub fn is_from<E: std::error::Error + 'static>(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.is::<E>())
+    }
+
+    /// The cause as the log has it, or else what the client is told.
+    pub(crate) fn for_the_log(self) -> String {
+        self.cause.map_or_else(|| self.message.into_owned(), |cause| cause.text)
+    }
 }
 
-impl<E: std::error::Error> From<E> for Error {
+impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Self::internal(chain(&error))
+        Self { cause: Some(Cause::of(&error)), ..Self::internal("") }
     }
 }
 
@@ -183,7 +332,7 @@ impl<E: std::error::Error> From<E> for Error {
 #[derive(Debug)]
 pub struct ToolError {
     pub(crate) message: Text,
-    pub(crate) cause: Option<String>,
+    pub(crate) cause: Option<Box<Cause>>,
     /// What ends the request instead, where the failure is not for a model to read.
     pub(crate) protocol: Option<Box<Error>>,
 }
@@ -196,14 +345,17 @@ impl ToolError {
 
     /// A failure that the client's program is told, instead of the model.
     pub(crate) fn protocol(error: Error) -> Self {
-        Self { message: error.message.clone(), cause: None, protocol: Some(Box::new(error)) }
+        match error.kind {
+            ErrorKind::Tool => Self { message: error.message, cause: error.cause, protocol: None },
+            _ => Self { message: error.message.clone(), cause: None, protocol: Some(Box::new(error)) },
+        }
     }
 
     /// A failure whose `cause` is only logged.
     pub fn masked(cause: impl Into<String>) -> Self {
         Self {
             message: Cow::Borrowed("the tool failed; the cause is in the server's log"),
-            cause: Some(cause.into()),
+            cause: Some(Cause::text(cause)),
             protocol: None,
         }
     }
@@ -214,9 +366,9 @@ impl ToolError {
     }
 }
 
-impl<E: std::error::Error> From<E> for ToolError {
+impl<E: std::error::Error + 'static> From<E> for ToolError {
     fn from(error: E) -> Self {
-        Self::masked(chain(&error))
+        Self { cause: Some(Cause::of(&error)), ..Self::masked("") }
     }
 }
 
@@ -232,7 +384,7 @@ impl From<ToolError> for Error {
     fn from(error: ToolError) -> Self {
         match error.protocol {
             Some(protocol) => *protocol,
-            None => Self { kind: ErrorKind::Internal, message: error.message, cause: error.cause },
+            None => Self { kind: ErrorKind::Tool, message: error.message, cause: error.cause },
         }
     }
 }
@@ -253,7 +405,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            Some(cause) => write!(f, "{}: {cause}", self.message),
+            Some(cause) => write!(f, "{}: {}", self.message, cause.text),
             None => f.write_str(&self.message),
         }
     }

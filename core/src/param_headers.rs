@@ -17,7 +17,7 @@ const KEYWORD: &str = "x-mcp-header";
 const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
 
 /// An argument that is repeated in a header.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ParamHeader {
     /// The names that lead to it.
     path: Vec<String>,

@@ -1,6 +1,6 @@
 //! A prompt: a conversation's opening that a person can pick and fill in.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -8,12 +8,14 @@ use serde_json::Value;
 
 use crate::{
     arguments::{self, ArgumentError, Constraints},
+    auth::Requirement,
+    compose::Place,
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
     handle,
     lifespan::Key,
-    model::{Icon, Meta, PromptArgument, PromptDefinition, PromptMessage, Text},
+    model::{About, Icon, Kind, Meta, PromptArgument, PromptDefinition, PromptMessage, Text},
     output::IntoPromptOutput,
 };
 
@@ -42,13 +44,20 @@ type Get = dyn Fn(Context, &[(Cow<'_, str>, Cow<'_, str>)], &Constraints) -> Get
 /// });
 /// let server = Server::new("reviews", "1.0.0").prompt(prompt);
 /// ```
+///
+/// A clone is the same prompt: it shares the handler.
+#[derive(Clone)]
 pub struct Prompt {
     pub(crate) definition: PromptDefinition,
     pub(crate) tags: Vec<Text>,
     pub(crate) problems: Vec<String>,
     pub(crate) states: Vec<Key>,
-    constraints: Constraints,
-    get: Box<Get>,
+    pub(crate) version: Option<Text>,
+    pub(crate) requirements: Vec<Requirement>,
+    /// Where in the tree of servers it is.
+    pub(crate) place: Place,
+    constraints: Arc<Constraints>,
+    get: Arc<Get>,
 }
 
 impl Prompt {
@@ -78,13 +87,23 @@ impl Prompt {
             tags: Vec::new(),
             problems,
             states: Vec::new(),
-            constraints,
-            get: Box::new(move |cx, pairs, constraints| {
+            version: None,
+            requirements: Vec::new(),
+            place: Place::default(),
+            constraints: Arc::new(constraints),
+            get: Arc::new(move |cx, pairs, constraints| {
                 let arguments = handle::reading(&cx, || arguments::from_strings(pairs, constraints))?;
                 let answer = handler(cx, arguments);
                 Ok(Box::pin(async move { answer.await.into_prompt_output() }))
             }),
         }
+    }
+
+    /// Sets another description than it was made with.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.definition.description = description.into();
+        self
     }
 
     /// Sets the name people see.
@@ -109,7 +128,41 @@ impl Prompt {
         self
     }
 
-    /// Adds a tag. Clients do not see tags, and nothing filters by them yet.
+    /// Sets the version of the component. Of several of one name the highest is listed and called, unless the client asks
+    /// for another in `_meta` (`{"fastmcp": {"version": "1.0"}}`, as FastMCP's clients do).
+    #[must_use]
+    pub fn version(mut self, version: impl Into<Text>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Lets only those see and use the prompt that meet `requirement`, of which there may be several.
+    ///
+    /// ```
+    /// # use edgemcp::{auth::Requirement, prelude::*};
+    /// let prompt = Prompt::new("audit", "Audits.", |_, _: NoArguments| async { "Audit." }).requires(Requirement::scopes(["admin"]));
+    /// ```
+    #[must_use]
+    pub fn requires(mut self, requirement: impl Into<Requirement>) -> Self {
+        self.requirements.push(requirement.into());
+        self
+    }
+
+    /// What middlewares and filters know of it.
+    pub fn about(&self) -> About<'_> {
+        About {
+            kind: Kind::Prompt,
+            key: &self.definition.name,
+            name: &self.definition.name,
+            title: self.definition.title.as_deref(),
+            description: Some(&self.definition.description),
+            tags: &self.tags,
+            version: self.version.as_deref(),
+            meta: &self.definition.meta,
+        }
+    }
+
+    /// Adds a tag, by which servers, mounts and middlewares choose. Clients do not see tags.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());

@@ -1,6 +1,6 @@
 //! A resource: something the client can read, at one URI or at all that fit a template.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -9,12 +9,14 @@ use serde_json::Value;
 use crate::{
     apps::{self, Page},
     arguments::{self, ArgumentError, Constraints},
+    auth::Requirement,
+    compose::Place,
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
     handle,
     lifespan::Key,
-    model::{Annotations, CacheHint, Icon, Meta, ResourceContents, ResourceDefinition, Text},
+    model::{About, Annotations, CacheHint, Icon, Kind, Meta, ResourceContents, ResourceDefinition, Text},
     output::IntoResourceOutput,
     uri::UriTemplate,
 };
@@ -43,6 +45,9 @@ type Read = dyn Fn(Context, &[(&str, String)], &Constraints) -> Reading + Send +
 /// });
 /// let server = Server::new("users", "1.0.0").resource(config).resource(profile);
 /// ```
+///
+/// A clone is the same resource: it shares the handler.
+#[derive(Clone)]
 pub struct Resource {
     pub(crate) definition: ResourceDefinition,
     pub(crate) tags: Vec<Text>,
@@ -54,8 +59,12 @@ pub struct Resource {
     pub(crate) states: Vec<Key>,
     /// Whether it is read though the server's lifespans have not started.
     pub(crate) starts_nothing: bool,
-    constraints: Constraints,
-    read: Box<Read>,
+    pub(crate) version: Option<Text>,
+    pub(crate) requirements: Vec<Requirement>,
+    /// Where in the tree of servers it is.
+    pub(crate) place: Place,
+    constraints: Arc<Constraints>,
+    read: Arc<Read>,
 }
 
 impl Resource {
@@ -106,8 +115,11 @@ impl Resource {
             problems,
             states: Vec::new(),
             starts_nothing: false,
-            constraints,
-            read: Box::new(move |cx, values, constraints| {
+            version: None,
+            requirements: Vec::new(),
+            place: Place::default(),
+            constraints: Arc::new(constraints),
+            read: Arc::new(move |cx, values, constraints| {
                 let arguments = handle::reading(&cx, || arguments::from_strings(values, constraints))?;
                 let answer = handler(cx, arguments);
                 Ok(Box::pin(async move { answer.await.into_resource_output() }))
@@ -174,7 +186,45 @@ impl Resource {
         self
     }
 
-    /// Adds a tag. Clients do not see tags, and nothing filters by them yet.
+    /// Sets the version of the component. Of several of one name the highest is listed and called, unless the client asks
+    /// for another in `_meta` (`{"fastmcp": {"version": "1.0"}}`, as FastMCP's clients do).
+    #[must_use]
+    pub fn version(mut self, version: impl Into<Text>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Lets only those see and use the resource that meet `requirement`, of which there may be several.
+    ///
+    /// ```
+    /// # use edgemcp::{auth::Requirement, prelude::*};
+    /// let resource = Resource::new("data://keys", "keys", |_, _: NoArguments| async { "…" }).requires(Requirement::scopes(["admin"]));
+    /// ```
+    #[must_use]
+    pub fn requires(mut self, requirement: impl Into<Requirement>) -> Self {
+        self.requirements.push(requirement.into());
+        self
+    }
+
+    fn kind(&self) -> Kind {
+        if self.is_template() { Kind::ResourceTemplate } else { Kind::Resource }
+    }
+
+    /// What middlewares and filters know of it.
+    pub fn about(&self) -> About<'_> {
+        About {
+            kind: self.kind(),
+            key: &self.definition.uri,
+            name: &self.definition.name,
+            title: self.definition.title.as_deref(),
+            description: self.definition.description.as_deref(),
+            tags: &self.tags,
+            version: self.version.as_deref(),
+            meta: &self.definition.meta,
+        }
+    }
+
+    /// Adds a tag, by which servers, mounts and middlewares choose. Clients do not see tags.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());

@@ -1,6 +1,6 @@
 //! A tool: something the model can do.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -9,12 +9,14 @@ use serde_json::{Value, value::RawValue};
 use crate::{
     apps::ToolUi,
     arguments::{self, ArgumentError, Constraints},
+    auth::Requirement,
+    compose::Place,
     context::Context,
     error::ToolError,
     future::{BoxFuture, MaybeSend},
     handle,
     lifespan::Key,
-    model::{Icon, Meta, Text, ToolDefinition, ToolHints},
+    model::{About, Icon, Kind, Meta, Text, ToolDefinition, ToolHints},
     output::{self, IntoToolOutput, ToolOutput},
     param_headers::{self, ParamHeader},
     task::TaskSupport,
@@ -46,11 +48,20 @@ type Call = dyn Fn(Context, Option<&RawValue>, &Constraints) -> Calling + Send +
 ///     .read_only(true);
 /// let server = Server::new("text", "1.0.0").tool(tool);
 /// ```
+///
+/// A clone is the same tool: it shares the handler.
+#[derive(Clone)]
 pub struct Tool {
     pub(crate) definition: ToolDefinition,
     pub(crate) tags: Vec<Text>,
     pub(crate) wrapped: bool,
-    pub(crate) constraints: Constraints,
+    pub(crate) version: Option<Text>,
+    pub(crate) requirements: Vec<Requirement>,
+    /// Whether it is called and not listed.
+    pub(crate) unlisted: bool,
+    /// Where in the tree of servers it is.
+    pub(crate) place: Place,
+    pub(crate) constraints: Arc<Constraints>,
     pub(crate) client_capabilities: Vec<&'static str>,
     /// The arguments that clients repeat in headers.
     pub(crate) headers: Vec<ParamHeader>,
@@ -58,7 +69,7 @@ pub struct Tool {
     pub(crate) task: Option<TaskSupport>,
     pub(crate) problems: Vec<String>,
     pub(crate) states: Vec<Key>,
-    call: Box<Call>,
+    call: Arc<Call>,
 }
 
 impl Tool {
@@ -83,13 +94,13 @@ impl Tool {
             problems.extend(found);
             Constraints::default()
         });
-        let call = Box::new(move |cx, raw: Option<&RawValue>, constraints: &Constraints| -> Calling {
+        let call = Arc::new(move |cx, raw: Option<&RawValue>, constraints: &Constraints| -> Calling {
             let arguments = handle::reading(&cx, || arguments::from_json(raw, constraints))?;
             let answer = handler(cx, arguments);
             Ok(Box::pin(async move { answer.await.into_tool_output() }))
         });
         let mut tool = Self::of::<O>(name.into(), description.into(), input_schema, call);
-        tool.constraints = constraints;
+        tool.constraints = Arc::new(constraints);
         tool.problems.extend(problems);
         tool
     }
@@ -159,7 +170,7 @@ impl Tool {
             Ok(own) => (Some(own), Vec::new()),
             Err(problems) => (None, problems),
         };
-        let call = Box::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling {
+        let call = Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling {
             // A server whose schema is none is never built.
             let own = own.as_ref().ok_or_else(|| ArgumentError("the tool's schema is none".to_owned()))?;
             let answer = handler(cx, own.read(raw)?);
@@ -170,7 +181,7 @@ impl Tool {
         tool
     }
 
-    fn of<O: IntoToolOutput>(name: Text, description: Text, input_schema: Value, call: Box<Call>) -> Self {
+    fn of<O: IntoToolOutput>(name: Text, description: Text, input_schema: Value, call: Arc<Call>) -> Self {
         let (output_schema, wrapped) = O::output_schema().map(output::carried).unzip();
         let (headers, problems) = match param_headers::of(&input_schema) {
             Ok(headers) => (headers, Vec::new()),
@@ -189,7 +200,11 @@ impl Tool {
             },
             tags: Vec::new(),
             wrapped: wrapped.unwrap_or_default(),
-            constraints: Constraints::default(),
+            version: None,
+            requirements: Vec::new(),
+            unlisted: false,
+            place: Place::default(),
+            constraints: Arc::default(),
             client_capabilities: Vec::new(),
             headers,
             ui: None,
@@ -198,6 +213,20 @@ impl Tool {
             states: Vec::new(),
             call,
         }
+    }
+
+    /// Sets another description than it was made with.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.definition.description = description.into();
+        self
+    }
+
+    /// Leaves the tool out of lists; who knows its name can call it.
+    #[must_use]
+    pub fn unlisted(mut self) -> Self {
+        self.unlisted = true;
+        self
     }
 
     /// Sets the name people see.
@@ -214,7 +243,41 @@ impl Tool {
         self
     }
 
-    /// Adds a tag. Clients do not see tags, and nothing filters by them yet.
+    /// Sets the version of the component. Of several of one name the highest is listed and called, unless the client asks
+    /// for another in `_meta` (`{"fastmcp": {"version": "1.0"}}`, as FastMCP's clients do).
+    #[must_use]
+    pub fn version(mut self, version: impl Into<Text>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Lets only those see and use the tool that meet `requirement`, of which there may be several.
+    ///
+    /// ```
+    /// # use edgemcp::{auth::Requirement, prelude::*};
+    /// let tool = Tool::new("wipe", "Wipes the disk.", |_, _: NoArguments| async {}).requires(Requirement::scopes(["admin"]));
+    /// ```
+    #[must_use]
+    pub fn requires(mut self, requirement: impl Into<Requirement>) -> Self {
+        self.requirements.push(requirement.into());
+        self
+    }
+
+    /// What middlewares and filters know of it.
+    pub fn about(&self) -> About<'_> {
+        About {
+            kind: Kind::Tool,
+            key: &self.definition.name,
+            name: &self.definition.name,
+            title: self.definition.title.as_deref(),
+            description: Some(&self.definition.description),
+            tags: &self.tags,
+            version: self.version.as_deref(),
+            meta: &self.definition.meta,
+        }
+    }
+
+    /// Adds a tag, by which servers, mounts and middlewares choose. Clients do not see tags.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Text>) -> Self {
         self.tags.push(tag.into());

@@ -2,6 +2,7 @@
 //!
 //! The `wire` module turns these into each revision's JSON, leaving out what a revision does not know.
 
+mod about;
 mod ask;
 mod content;
 mod definition;
@@ -10,6 +11,13 @@ mod request;
 
 use std::borrow::Cow;
 
+pub use self::{
+    about::{About, Kind, Unavailable},
+    ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
+    content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
+    definition::{CacheHint, Icon, Theme},
+    notice::{Change, LoggingLevel, Progress},
+};
 pub(crate) use self::{
     ask::{Action, Ask, Sampling},
     content::{Block, ResourceData},
@@ -18,12 +26,6 @@ pub(crate) use self::{
         ResourceDefinition, ToolDefinition, ToolHints,
     },
     request::{Completed, Input, Listened, Listing, Pairs, Request, Responses},
-};
-pub use self::{
-    ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
-    content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
-    definition::{CacheHint, Icon, Theme},
-    notice::{Change, LoggingLevel, Progress},
 };
 
 /// Text that is mostly known when the program is compiled.

@@ -1,10 +1,14 @@
 //! Decides who is asking: a bearer token becomes a `Principal`, or a 401 that says how to ask.
 
+mod requirement;
+
 use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use subtle::ConstantTimeEq;
 
+pub use self::requirement::Requirement;
+pub(crate) use self::requirement::check;
 use crate::{
     future::BoxFuture,
     http::{
@@ -248,8 +252,8 @@ pub(crate) async fn authenticate(
             "the bearer token is unknown, expired or meant for another server",
         ),
         AuthError::InsufficientScope(scopes) => {
+            let parameters = insufficient_scope(&scopes);
             let scopes = scopes.join(" ");
-            let parameters = format!("error=\"insufficient_scope\", scope=\"{scopes}\"");
             challenge(
                 StatusCode::FORBIDDEN,
                 Some(&parameters),
@@ -264,6 +268,11 @@ pub(crate) async fn authenticate(
             ))
         }
     })
+}
+
+/// The parameters of a challenge for scopes that are lacking.
+pub(crate) fn insufficient_scope(scopes: &[String]) -> String {
+    format!("error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" "))
 }
 
 /// An answer with a challenge (RFC 6750, section 3). It carries an `error` only where a token was presented.
