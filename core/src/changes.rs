@@ -143,7 +143,7 @@ pub(crate) async fn listen(
         uris: listened
             .uris
             .into_iter()
-            .filter(|uri| offers.subscribe && tables.resource(uri).is_some())
+            .filter(|uri| offers.subscribe && tables.components.resource(uri).is_some())
             .collect(),
         tasks: Vec::new(),
     };
@@ -221,7 +221,7 @@ impl Listened<'_> {
 /// Keeps that a legacy client wants to hear of the resource at `uri`.
 pub(crate) async fn subscribe(exchange: &Exchange, uri: &str) -> Result<(), Error> {
     let session = subscriber(exchange)?;
-    if exchange.tables.resource(uri).is_none() {
+    if exchange.tables.components.resource(uri).is_none() {
         return Err(Error::resource_not_found(uri));
     }
     let Some(session) = session else {

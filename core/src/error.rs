@@ -59,6 +59,11 @@ impl Cause {
     }
 }
 
+/// Whole seconds, rounded up, so that nobody comes too early.
+pub(crate) fn seconds_ceil(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
 /// Whether an error, or one of its sources, says that it may pass.
 fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);

@@ -93,9 +93,7 @@ impl Health {
     {
         let check = Box::new(move |cx| -> BoxFuture<'static, Result<(), String>> {
             let checking = check(cx);
-            Box::pin(async move {
-                checking.await.map_err(|error| crate::Error::from(error).for_the_log())
-            })
+            Box::pin(async move { checking.await.map_err(|error| crate::Error::from(error).for_the_log()) })
         });
         self.checks.push((name.into(), check));
         self

@@ -28,6 +28,7 @@ pub mod cache;
 mod call;
 mod changes;
 mod completion;
+pub mod compose;
 pub mod config;
 mod context;
 mod cursor;
@@ -47,6 +48,7 @@ mod lifespan;
 pub mod limits;
 mod line;
 mod log;
+pub mod middleware;
 mod model;
 mod output;
 mod param_headers;
@@ -67,6 +69,7 @@ pub mod store;
 mod stream;
 mod task;
 mod tool;
+pub mod transform;
 mod uri;
 mod version;
 mod wire;
@@ -88,7 +91,10 @@ pub use self::{
         PromptMessage, ResourceContents, ResourceLink, Role, Root, Sampled, SamplingContent, SamplingMessage,
         SamplingTool, Text, Theme, ToolChoice,
     },
-    output::{Answer, IntoPromptOutput, IntoResourceOutput, IntoToolOutput, Json, ToolOutput},
+    output::{
+        Answer, IntoPromptOutput, IntoResourceOutput, IntoToolOutput, Json, PromptOutput, ResourceOutput,
+        ToolOutput,
+    },
     prompt::{IntoPrompt, Prompt},
     resource::{IntoResource, Resource},
     seal::SEAL_KEYS,

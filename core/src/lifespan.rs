@@ -169,6 +169,14 @@ impl<T> fmt::Debug for State<T> {
     }
 }
 
+/// What one lifespan has started.
+pub(crate) struct Started {
+    /// The server whose it is, by the number of its scope.
+    scope: usize,
+    key: Key,
+    value: Value,
+}
+
 /// What the lifespans of a server have started, in their order; nothing where it has none, or none has to be started.
 #[derive(Clone, Default)]
 pub(crate) enum States {
@@ -176,7 +184,7 @@ pub(crate) enum States {
     #[default]
     None,
     /// What each has started.
-    Started(Arc<[(Key, Value)]>),
+    Started(Arc<[Started]>),
     /// They did not start, which is told who asks how the server is.
     Failed(Arc<str>),
 }
@@ -195,15 +203,21 @@ impl States {
     ///
     /// # Errors
     /// Where nothing was; the text is for the log.
-    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Result<State<T>, ToolError> {
+    pub(crate) fn get<T: Send + Sync + 'static>(
+        &self,
+        mut scopes: impl Iterator<Item = usize>,
+    ) -> Result<State<T>, ToolError> {
         let key = Key::of::<T>();
         let states = match self {
             Self::None => &[],
             Self::Started(states) => &**states,
             Self::Failed(why) => return Err(ToolError::masked(&**why)),
         };
-        let found = states.iter().find(|(known, _)| known.id == key.id);
-        let value = found.and_then(|(_, value)| Arc::clone(value).downcast().ok());
+        // A mounted server's own comes before that of the server it is mounted in.
+        let found = scopes.find_map(|scope| {
+            states.iter().find(|started| started.scope == scope && started.key.id == key.id)
+        });
+        let value = found.and_then(|started| Arc::clone(&started.value).downcast().ok());
         value.map(State).ok_or_else(|| ToolError::masked(lacking(key)))
     }
 }
@@ -220,7 +234,8 @@ pub(crate) fn lacking(key: Key) -> String {
 /// The lifespans of a server, and how far they have come on this instance.
 #[derive(Default)]
 pub(crate) struct Lifespans {
-    spans: Vec<Span>,
+    /// Each with the scope of the server whose it is.
+    spans: Vec<(usize, Span)>,
     course: Mutex<Course>,
 }
 
@@ -255,7 +270,7 @@ enum Turn {
 }
 
 impl Lifespans {
-    pub(crate) fn new(spans: Vec<Span>) -> Self {
+    pub(crate) fn new(spans: Vec<(usize, Span)>) -> Self {
         Self { spans, course: Mutex::default() }
     }
 
@@ -324,10 +339,10 @@ impl Lifespans {
         let of_instance = platform.of_instance();
         let mut states = Vec::with_capacity(self.spans.len());
         let mut failure = None;
-        for span in &self.spans {
+        for (scope, span) in &self.spans {
             let started = caught((span.start)(of_instance.clone())).await.unwrap_or_else(Err);
             match started {
-                Ok(value) => states.push((span.key, value)),
+                Ok(value) => states.push(Started { scope: *scope, key: span.key, value }),
                 Err(why) => {
                     failure = Some(format!("the lifespan of `{}` did not start: {why}", span.key.name));
                     break;
@@ -363,7 +378,7 @@ impl Lifespans {
     }
 
     pub(crate) fn clean_up_something(&self) -> bool {
-        self.spans.iter().any(|span| span.stop.is_some())
+        self.spans.iter().any(|(_, span)| span.stop.is_some())
     }
 
     /// Ends what they have started, the last one first; nothing happens where they have not.
@@ -377,8 +392,8 @@ impl Lifespans {
         }
     }
 
-    async fn clean_up(&self, platform: &Platform, states: &[(Key, Value)]) {
-        for (span, (key, value)) in self.spans.iter().zip(states).rev() {
+    async fn clean_up(&self, platform: &Platform, states: &[Started]) {
+        for ((_, span), Started { key, value, .. }) in self.spans.iter().zip(states).rev() {
             let Some(stop) = &span.stop else { continue };
             if let Err(panic) = caught(stop(Arc::clone(value))).await {
                 platform

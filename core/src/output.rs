@@ -9,16 +9,18 @@ use crate::{
     arguments,
     error::{Error, ToolError},
     finite,
-    model::{Content, Meta, PromptMessage, ResourceContents},
+    model::{CacheHint, Content, Meta, PromptMessage, ResourceContents, Text},
 };
 
 /// What a tool answers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ToolOutput {
     pub(crate) content: Vec<Content>,
     pub(crate) structured: Option<Box<RawValue>>,
     pub(crate) is_error: bool,
     pub(crate) meta: Meta,
+    /// Whether the structured value is carried under `result`, where that is decided.
+    pub(crate) wrapped: Option<bool>,
 }
 
 impl ToolOutput {
@@ -42,11 +44,93 @@ impl ToolOutput {
         self
     }
 
+    /// Sets the structured value, which programs read; the model reads the same JSON unless there is other content.
+    ///
+    /// # Errors
+    /// Where `value` cannot be written as JSON.
+    pub fn structured(mut self, value: &impl Serialize) -> Result<Self, ToolError> {
+        self.structured = Some(finite::to_raw_json(value).map_err(ToolError::masked)?);
+        Ok(self)
+    }
+
+    /// The blocks that the model reads; none where it reads the structured value.
+    pub fn blocks(&self) -> &[Content] {
+        &self.content
+    }
+
+    /// The structured value as JSON, where there is one.
+    pub fn structured_json(&self) -> Option<&str> {
+        self.structured.as_deref().map(RawValue::get)
+    }
+
+    /// Whether it is a failure that the model may read about.
+    pub fn is_failure(&self) -> bool {
+        self.is_error
+    }
+
+    /// Whether the structured value is carried under `result`: what its schema says, or else whether it is an object.
+    pub(crate) fn is_wrapped(&self) -> bool {
+        let is_no_object = || self.structured_json().is_some_and(|json| !json.trim_start().starts_with('{'));
+        self.wrapped.unwrap_or_else(is_no_object)
+    }
+
     /// Marks the answer as a failure that the model may read about.
     #[must_use]
     pub fn is_error(mut self) -> Self {
         self.is_error = true;
         self
+    }
+}
+
+/// What a read resource holds, and how long clients may keep it.
+#[derive(Clone, Debug)]
+pub struct ResourceOutput {
+    pub(crate) contents: Vec<ResourceContents>,
+    pub(crate) cache: CacheHint,
+}
+
+impl ResourceOutput {
+    /// These contents, which clients are not to keep.
+    pub fn new(contents: impl IntoIterator<Item = ResourceContents>) -> Self {
+        Self { contents: contents.into_iter().collect(), cache: CacheHint::NONE }
+    }
+
+    /// Sets how long clients may keep them.
+    #[must_use]
+    pub fn cache(mut self, hint: CacheHint) -> Self {
+        self.cache = hint;
+        self
+    }
+
+    /// The contents.
+    pub fn contents(&self) -> &[ResourceContents] {
+        &self.contents
+    }
+}
+
+/// What a prompt says.
+#[derive(Clone, Debug)]
+pub struct PromptOutput {
+    pub(crate) description: Text,
+    pub(crate) messages: Vec<PromptMessage>,
+}
+
+impl PromptOutput {
+    /// These messages.
+    pub fn new(messages: impl IntoIterator<Item = PromptMessage>) -> Self {
+        Self { description: Text::default(), messages: messages.into_iter().collect() }
+    }
+
+    /// Sets what the prompt is for.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// The messages.
+    pub fn messages(&self) -> &[PromptMessage] {
+        &self.messages
     }
 }
 

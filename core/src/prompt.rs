@@ -10,6 +10,8 @@ use crate::{
     auth::Requirement,
     compose::Place,
     arguments::{self, ArgumentError, Constraints},
+    auth::Requirement,
+    compose::Place,
     context::Context,
     error::Error,
     future::{BoxFuture, MaybeSend},
@@ -97,6 +99,13 @@ impl Prompt {
                 Ok(Box::pin(async move { answer.await.into_prompt_output() }))
             }),
         }
+    }
+
+    /// Sets another description than it was made with.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.definition.description = description.into();
+        self
     }
 
     /// Sets the name people see.

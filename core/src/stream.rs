@@ -76,7 +76,7 @@ pub(crate) async fn respond(
 }
 
 /// An answer in one piece.
-pub(crate) fn whole(Reply { status, body, session }: Reply) -> Response<Body> {
+pub(crate) fn whole(Reply { status, body, session, header }: Reply) -> Response<Body> {
     let is_json = body.is_some();
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;
@@ -85,6 +85,7 @@ pub(crate) fn whole(Reply { status, body, session }: Reply) -> Response<Body> {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     name_session(headers, session);
+    headers.extend(header);
     response
 }
 

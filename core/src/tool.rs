@@ -8,9 +8,9 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     apps::ToolUi,
+    arguments::{self, ArgumentError, Constraints},
     auth::Requirement,
     compose::Place,
-    arguments::{self, ArgumentError, Constraints},
     context::Context,
     error::ToolError,
     future::{BoxFuture, MaybeSend},
@@ -57,6 +57,8 @@ pub struct Tool {
     pub(crate) wrapped: bool,
     pub(crate) version: Option<Text>,
     pub(crate) requirements: Vec<Requirement>,
+    /// Whether it is called and not listed.
+    pub(crate) unlisted: bool,
     /// Where in the tree of servers it is.
     pub(crate) place: Place,
     pub(crate) constraints: Arc<Constraints>,
@@ -200,6 +202,7 @@ impl Tool {
             wrapped: wrapped.unwrap_or_default(),
             version: None,
             requirements: Vec::new(),
+            unlisted: false,
             place: Place::default(),
             constraints: Arc::default(),
             client_capabilities: Vec::new(),
@@ -210,6 +213,20 @@ impl Tool {
             states: Vec::new(),
             call,
         }
+    }
+
+    /// Sets another description than it was made with.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.definition.description = description.into();
+        self
+    }
+
+    /// Leaves the tool out of lists; who knows its name can call it.
+    #[must_use]
+    pub fn unlisted(mut self) -> Self {
+        self.unlisted = true;
+        self
     }
 
     /// Sets the name people see.

@@ -4,7 +4,10 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What stands in a value as it is (RFC 3986, section 2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Why a text is no resource URI or template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +66,17 @@ impl UriTemplate {
     /// The placeholders, in order.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The URI with these values, in the order of the placeholders.
+    pub(crate) fn fill<'a>(&self, values: impl Iterator<Item = &'a str>) -> String {
+        let mut texts = self.texts.iter();
+        let mut uri = texts.next().cloned().unwrap_or_default();
+        for (value, text) in values.zip(texts) {
+            uri.extend(utf8_percent_encode(value, ESCAPED));
+            uri.push_str(text);
+        }
+        uri
     }
 
     /// The placeholders' values in `uri`, percent-decoded; `None` where it does not match.

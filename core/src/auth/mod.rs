@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use subtle::ConstantTimeEq;
 
 pub use self::requirement::Requirement;
+pub(crate) use self::requirement::check;
 use crate::{
     future::BoxFuture,
     http::{

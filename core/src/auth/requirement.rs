@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc};
 use serde_json::Value;
 
 use super::Principal;
-use crate::{error::Error, limits::echo, model::{About, Text}};
+use crate::{
+    error::Error,
+    limits::echo,
+    model::{About, Text},
+};
 
 /// What a caller must be to see and use a component: [`Tool::requires`](crate::Tool::requires) and the like. Who does not
 /// meet it does not find the component in a list, and a call is refused with an error that says what is missing.
@@ -38,14 +42,14 @@ impl Requirement {
     /// One of `roles` in the token's claim `claim`, which is a text or an array of them. A claim inside another is named
     /// with a dot, as in `realm_access.roles`.
     pub fn roles<S: Into<String>>(claim: impl Into<String>, roles: impl IntoIterator<Item = S>) -> Self {
-        Self(Arc::new(What::Roles { claim: claim.into(), roles: roles.into_iter().map(Into::into).collect() }))
+        Self(Arc::new(What::Roles {
+            claim: claim.into(),
+            roles: roles.into_iter().map(Into::into).collect(),
+        }))
     }
 
     /// Whatever `meets` says of a caller; `what` completes the sentence "`tool "wipe"` is for others: …".
-    pub fn custom(
-        what: impl Into<Text>,
-        meets: impl Fn(&Principal) -> bool + Send + Sync + 'static,
-    ) -> Self {
+    pub fn custom(what: impl Into<Text>, meets: impl Fn(&Principal) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(What::Custom { what: what.into(), meets: Box::new(meets) }))
     }
 
@@ -61,7 +65,8 @@ impl Requirement {
                     (Some(whole), _) => Some(whole),
                     (None, first) => parts.try_fold(first, |value, name| Some(value?.get(name))).flatten(),
                 };
-                let has = |value: &Value| value.as_str().is_some_and(|has| roles.iter().any(|role| role == has));
+                let has =
+                    |value: &Value| value.as_str().is_some_and(|has| roles.iter().any(|role| role == has));
                 match found {
                     Some(Value::Array(values)) => values.iter().any(has),
                     Some(value) => has(value),
@@ -76,10 +81,13 @@ impl Requirement {
     pub(crate) fn refusal(&self, about: &About<'_>) -> Error {
         let who = echo(about.key);
         match &*self.0 {
-            What::Scopes(scopes) => {
-                Error::insufficient_scope(format!("{who} needs the scopes: {}", scopes.join(" ")), scopes.clone())
+            What::Scopes(scopes) => Error::insufficient_scope(
+                format!("{who} needs the scopes: {}", scopes.join(" ")),
+                scopes.clone(),
+            ),
+            What::Roles { roles, .. } => {
+                Error::forbidden(format!("{who} needs one of the roles: {}", roles.join(", ")))
             }
-            What::Roles { roles, .. } => Error::forbidden(format!("{who} needs one of the roles: {}", roles.join(", "))),
             What::Custom { what, .. } => Error::forbidden(format!("{who} is for others: {what}")),
         }
     }

@@ -1,5 +1,6 @@
 //! What a handler knows about the request it serves, and what it can reach from there.
 
+mod components;
 mod say;
 mod session;
 mod step;
@@ -8,7 +9,7 @@ use std::{
     borrow::Cow,
     fmt,
     future::poll_fn,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
@@ -53,7 +54,11 @@ use crate::{
 /// # let _ = whoami::tool();
 /// ```
 #[derive(Clone)]
-pub struct Context(pub(crate) Arc<Inner>);
+pub struct Context(
+    pub(crate) Arc<Inner>,
+    /// The server that is asked, of those that are mounted in each other.
+    usize,
+);
 
 pub(crate) struct Inner {
     pub(crate) tables: Arc<Tables>,
@@ -71,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) message: Bytes,
     /// What tells the connection of the client from others, where there is one that stays.
     pub(crate) connection: Option<String>,
+    pub(crate) is_stdio: bool,
     /// The session of the legacy era, where there is one.
     pub(crate) session: Option<Session>,
     /// The call in the store, once it outlives this request.
@@ -79,6 +85,10 @@ pub(crate) struct Inner {
     pub(crate) is_task: bool,
     /// What the server's lifespans have started.
     pub(crate) states: States,
+    /// Whether nobody's request has begun this run.
+    pub(crate) is_taken_up: bool,
+    /// What middlewares and handlers pass along.
+    pub(crate) extensions: Mutex<http::Extensions>,
 }
 
 /// What a client says about itself.
@@ -128,7 +138,7 @@ pub struct TraceContext {
 
 impl Context {
     pub(crate) fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+        Self(Arc::new(inner), 0)
     }
 
     pub(crate) fn line(&self) -> &Line {
@@ -161,7 +171,7 @@ impl Context {
     /// # Errors
     /// Where no lifespan of the server gives a `T`.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, ToolError> {
-        self.0.states.get()
+        self.0.states.get(self.0.tables.path(self.1))
     }
 
     /// Whether the server's lifespans have started, where it has any; an error says why not, for the log.
@@ -366,6 +376,13 @@ impl Context {
     /// [`Server::resource_subscriptions`](crate::Server::resource_subscriptions)), and where the store fails. Where the
     /// platform cannot tell anybody, nothing happens.
     pub async fn changed(&self, change: Change) -> Result<(), ToolError> {
+        let change = match change {
+            // A mounted server knows its resources by its own URIs.
+            Change::Resource(uri) => {
+                Change::Resource(self.0.tables.lift_uri(self.scope(), uri.into_owned()).into())
+            }
+            change => change,
+        };
         let published = changes::publish(&self.0.tables, &self.0.platform, &change).await;
         published.map_err(|error| ToolError::masked(error.to_string()))
     }
@@ -410,6 +427,57 @@ impl Context {
             },
             Reach::Connection | Reach::Store => Ok(()),
         }
+    }
+
+    /// The same request, as the server of `scope` sees it.
+    pub(crate) fn in_scope(&self, scope: usize) -> Self {
+        Self(Arc::clone(&self.0), scope)
+    }
+
+    /// The server that is asked, of those that are mounted in each other.
+    pub(crate) fn scope(&self) -> usize {
+        self.1
+    }
+
+    /// Passes `value` along with the request: what comes after, middlewares and the handler alike, gets it by its type with
+    /// [`extension`](Self::extension). It ends with the request; where the handler runs again, so do the middlewares.
+    ///
+    /// ```
+    /// # use edgemcp::{middleware, prelude::*};
+    /// #[derive(Clone)]
+    /// struct Tenant(String);
+    ///
+    /// let tenant = middleware::on_request(|cx: Context, message, next| async move {
+    ///     let name = cx.headers().get("x-tenant").and_then(|name| name.to_str().ok()).unwrap_or("nobody");
+    ///     cx.extend(Tenant(name.to_owned()));
+    ///     next.run(message).await
+    /// });
+    ///
+    /// /// Say whose this is.
+    /// #[tool]
+    /// async fn whose(cx: &Context) -> String {
+    ///     cx.extension::<Tenant>().map_or_else(String::new, |Tenant(name)| name)
+    /// }
+    /// let server = Server::new("tenants", "1.0.0").middleware(tenant).tool(whose::tool());
+    /// ```
+    pub fn extend<T: Clone + Send + Sync + 'static>(&self, value: T) {
+        self.0.extensions.lock().unwrap_or_else(PoisonError::into_inner).insert(value);
+    }
+
+    /// What was passed along with the request as a `T` ([`extend`](Self::extend)).
+    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.0.extensions.lock().unwrap_or_else(PoisonError::into_inner).get::<T>().cloned()
+    }
+
+    /// Whether the client is at the other end of stdio, where it is whoever has started the process.
+    pub fn is_stdio(&self) -> bool {
+        self.0.is_stdio
+    }
+
+    /// Whether nobody's request has begun this run of the handler: it is a task's, or goes on with what another instance has
+    /// begun. What counts requests need not count it.
+    pub fn is_taken_up(&self) -> bool {
+        self.0.is_taken_up
     }
 
     /// Whether the request is of the modern era.

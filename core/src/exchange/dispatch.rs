@@ -1,12 +1,17 @@
 //! What a request is answered with: the component it names is found and run.
 
-use std::{borrow::Cow, future::poll_fn, pin::pin, sync::PoisonError};
+use std::{
+    borrow::Cow,
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, PoisonError},
+};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use serde_json::value::RawValue;
 
-use super::Exchange;
+use super::{Exchange, perform};
 use crate::{
     ask::Reach,
     call::Kept,
@@ -14,26 +19,30 @@ use crate::{
     completion::Completions,
     context::{Client, Context, Declared},
     drive::{Driver, Ended, Work},
-    error::{Error, ToolError},
-    future::caught,
+    error::{Error, ErrorKind, ToolError},
     inbound::Route,
     journal::Answer,
     lifespan::States,
     limits::echo,
     line::Want,
-    model::{Completed, Content, Input, Pairs, Request, ResourceContents},
+    middleware::{
+        self, CallTool, Course, End, GetPrompt, Hooked, ListPrompts, ListResourceTemplates, ListResources,
+        ListTools, ReadResource,
+    },
+    model::{Completed, Content, Input, Listing, Pairs, Request},
     output::ToolOutput,
     platform::LogLevel,
+    prompt::Prompt,
     resource::Resource,
-    server::tables::Fixed,
+    server::tables::{AnyList, Fixed, no_page},
     state,
     task::{self, TaskSupport},
-    tool::Tool,
     version::{Era, ProtocolVersion},
     wire::{
         definition::raw,
         jsonrpc::{self, Id},
-        results::{CallTool, Complete, Empty, GetPrompt, ReadResource},
+        params,
+        results::{self, Complete, Empty},
     },
 };
 
@@ -96,58 +105,19 @@ impl Exchange {
                 empty()
             }
             Request::List { listing, cursor } => {
-                let page = self.tables.page(listing, cursor.as_deref()).ok_or_else(|| {
-                    let cursor = echo(cursor.as_deref().unwrap_or_default());
-                    Error::invalid_params(format!(
-                        "cursor {cursor} is none of this list, or the list has changed: start without one"
-                    ))
-                })?;
-                Ok(Some(jsonrpc::success(id, self.tables.fixed(Fixed::List(listing, page), version))))
+                let cursor = cursor.as_deref();
+                let page = match self.tables.is_fixed(listing) {
+                    true => self.page(listing, cursor, version)?,
+                    false => return self.list(body, id, route, listing, cursor).await,
+                };
+                Ok(Some(jsonrpc::success(id, page)))
             }
             Request::CallTool { name, arguments, input } => {
-                let Some(tool) = self.tables.tool(&name) else {
-                    return Err(Error::invalid_params(format!("no tool is named {}", echo(&name))));
-                };
-                self.call_tool(body, id, route, tool, arguments, input).await
+                self.call_tool(body, id, route, &name, arguments, input).await
             }
-            Request::ReadResource { uri, input } => {
-                let Some((resource, values)) = self.tables.resource(&uri) else {
-                    return Err(Error::resource_not_found(uri));
-                };
-                let values = values.map_err(|error| Error::invalid_params(error.0))?;
-                let states = match self.started().await {
-                    Err(error) if resource.starts_nothing => {
-                        States::Failed(error.for_the_log().into())
-                    }
-                    started => started?,
-                };
-                let cx = self.context(body, route, self.reach(version), states)?;
-                self.line.satisfy(Want::Task);
-                let reading =
-                    resource.read(cx.clone(), &values).map_err(|error| Error::invalid_params(error.0))?;
-                let work = pin!(async {
-                    let mut contents = caught(reading).await.map_err(Error::internal)??;
-                    for part in &mut contents {
-                        fill_in(part, &uri, resource);
-                    }
-                    Ok(raw(ReadResource::new(self.tables.results_for(version), &contents, resource.cache)))
-                });
-                self.run(&cx, id, input, work).await
-            }
+            Request::ReadResource { uri, input } => self.read_resource(body, id, route, &uri, input).await,
             Request::GetPrompt { name, arguments, input } => {
-                let Some(prompt) = self.tables.prompt(&name) else {
-                    return Err(Error::invalid_params(format!("no prompt is named {}", echo(&name))));
-                };
-                let cx = self.context(body, route, self.reach(version), self.started().await?)?;
-                self.line.satisfy(Want::Task);
-                let getting =
-                    prompt.get(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
-                let work = pin!(async {
-                    let messages = caught(getting).await.map_err(Error::internal)??;
-                    let to = self.tables.results_for(version);
-                    Ok(raw(GetPrompt::new(to, &prompt.definition.description, &messages)))
-                });
-                self.run(&cx, id, input, work).await
+                self.get_prompt(body, id, route, &name, &arguments, input).await
             }
             Request::Complete { of, argument, value, arguments } => {
                 self.complete(body, id, route, &of, (argument, value), arguments).await
@@ -184,11 +154,27 @@ impl Exchange {
         body: &Bytes,
         id: Id<'_>,
         route: Route<'_>,
-        tool: &Tool,
+        name: &str,
         arguments: Option<&RawValue>,
         input: Input<'_>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let (version, name) = (route.version, &tool.definition.name);
+        let (version, components) = (route.version, &self.tables.components);
+        let asked = match components.has_versions() {
+            true => params::asked_version(body),
+            false => None,
+        };
+        let tool = match asked {
+            Some(asked) => components.tool_of(name, &asked),
+            None => components.tool(name),
+        };
+        // A middleware may know better, so that it is not yet a mistake.
+        let Some(tool) = tool.or_else(|| components.tool(name)).filter(|_| true) else {
+            if !self.tables.chain.is_empty() {
+                let cx = self.context(body, route, self.reach(version), self.started().await?)?;
+                return self.chained_tool(&cx, id, name, arguments, input).await;
+            }
+            return Err(perform::no_tool(name));
+        };
         // A call that is taken up was checked when it came.
         let is_first = self.taken.is_none();
         if is_first && self.peer.is_none() && version.era() == Era::Modern {
@@ -197,13 +183,15 @@ impl Exchange {
             }
         }
         let cx = self.context(body, route, self.reach(version), self.started().await?)?;
-        let lacking = tool.client_capabilities.iter().find(|name| !cx.client_has(name));
-        if let Some(capability) = lacking {
-            return Err(Error::missing_client_capability(&format!("tool {}", echo(name)), capability));
+        if !self.tables.chain.is_empty()
+            || !tool.place.hops.is_empty()
+            || !tool.requirements.is_empty()
+            || components.has_versions()
+        {
+            return self.chained_tool(&cx, id, name, arguments, input).await;
         }
-        if tool.task == Some(TaskSupport::Required) && is_first && !cx.can_become_task() {
-            return Err(Error::missing_client_capability(&format!("tool {}", echo(name)), task::CAPABILITY));
-        }
+        let cx = cx.in_scope(tool.place.scope);
+        perform::fits_client(&cx, tool)?;
         let answer = tool.call(cx.clone(), arguments);
         let goes_on = matches!(tool.task, Some(TaskSupport::Optional | TaskSupport::Required));
         if goes_on && answer.is_ok() && is_first && cx.can_become_task() {
@@ -212,12 +200,162 @@ impl Exchange {
         }
         let work = pin!(async {
             let output = match answer {
-                Ok(answer) => caught(answer).await.unwrap_or_else(|panic| Err(ToolError::masked(panic))),
+                Ok(answer) => perform::unpanicked(&cx, answer).await?,
                 Err(error) => Err(ToolError::new(error.0)),
             };
-            self.tool_result(tool, version, output)
+            self.tool_result(name, version, output.map_err(Error::from), tool.wrapped)
         });
         self.run(&cx, id, input, work).await
+    }
+
+    /// Calls a tool through the middlewares.
+    async fn chained_tool(
+        &self,
+        cx: &Context,
+        id: Id<'_>,
+        name: &str,
+        arguments: Option<&RawValue>,
+        input: Input<'_>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let call = CallTool { name: name.to_owned(), arguments: arguments.map(ToOwned::to_owned) };
+        let work = pin!(async {
+            let output = self.through(cx, call).await;
+            let wrapped = output.as_ref().is_ok_and(ToolOutput::is_wrapped);
+            self.tool_result(name, cx.protocol_version(), output, wrapped)
+        });
+        self.run(cx, id, input, work).await
+    }
+
+    /// Sends `message` through the middlewares to the server's components.
+    async fn through<R: Hooked>(&self, cx: &Context, message: R) -> Result<R::Response, Error> {
+        let course = Course { chain: Arc::clone(&self.tables.chain), end: End::Components };
+        let served = perform::unpanicked(cx, course.run(cx.clone(), message.into_message())).await??;
+        R::response(served)
+            .ok_or_else(|| Error::internal("a middleware has answered a message with what answers another"))
+    }
+
+    async fn read_resource(
+        &self,
+        body: &Bytes,
+        id: Id<'_>,
+        route: Route<'_>,
+        uri: &str,
+        input: Input<'_>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let version = route.version;
+        let found = self.tables.components.resource(uri);
+        let starts_nothing = found.as_ref().is_some_and(|(resource, _)| resource.starts_nothing);
+        let states = match self.started().await {
+            Err(error) if starts_nothing => States::Failed(error.for_the_log().into()),
+            started => started?,
+        };
+        let is_plain = |resource: &Resource| {
+            resource.place.hops.is_empty() && resource.requirements.is_empty() && resource.version.is_none()
+        };
+        let plain = found.filter(|(resource, _)| self.tables.chain.is_empty() && is_plain(resource));
+        let cx = self.context(body, route, self.reach(version), states)?;
+        self.line.satisfy(Want::Task);
+        let Some((resource, values)) = plain else {
+            let work = pin!(async {
+                let output = self.through(&cx, ReadResource::new(uri)).await?;
+                let to = self.tables.results_for(version);
+                Ok(raw(results::ReadResource::new(to, &output.contents, output.cache)))
+            });
+            return self.run(&cx, id, input, work).await;
+        };
+        let values = values.map_err(|error| Error::invalid_params(error.0))?;
+        let cx = cx.in_scope(resource.place.scope);
+        let reading = resource.read(cx.clone(), &values).map_err(|error| Error::invalid_params(error.0))?;
+        let work = pin!(async {
+            let mut contents = perform::unpanicked(&cx, reading).await??;
+            for part in &mut contents {
+                perform::fill_in(part, resource);
+                if part.uri.is_empty() {
+                    part.uri = uri.to_owned().into();
+                }
+            }
+            let to = self.tables.results_for(version);
+            Ok(raw(results::ReadResource::new(to, &contents, resource.cache)))
+        });
+        self.run(&cx, id, input, work).await
+    }
+
+    async fn get_prompt(
+        &self,
+        body: &Bytes,
+        id: Id<'_>,
+        route: Route<'_>,
+        name: &str,
+        arguments: &Pairs<'_>,
+        input: Input<'_>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let version = route.version;
+        let prompt = self.tables.components.prompt(name);
+        let is_plain = |prompt: &Prompt| {
+            prompt.place.hops.is_empty() && prompt.requirements.is_empty() && prompt.version.is_none()
+        };
+        let cx = self.context(body, route, self.reach(version), self.started().await?)?;
+        self.line.satisfy(Want::Task);
+        let plain = prompt.filter(|prompt| self.tables.chain.is_empty() && is_plain(prompt));
+        let Some(prompt) = plain else {
+            let owned = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| (name.to_string(), value.to_string());
+            let get = GetPrompt { name: name.to_owned(), arguments: arguments.iter().map(owned).collect() };
+            let work = pin!(async {
+                let output = self.through(&cx, get).await?;
+                let to = self.tables.results_for(version);
+                Ok(raw(results::GetPrompt::new(to, &output.description, &output.messages)))
+            });
+            return self.run(&cx, id, input, work).await;
+        };
+        let cx = cx.in_scope(prompt.place.scope);
+        let getting = prompt.get(cx.clone(), arguments).map_err(|error| Error::invalid_params(error.0))?;
+        let work = pin!(async {
+            let messages = perform::unpanicked(&cx, getting).await??;
+            let to = self.tables.results_for(version);
+            Ok(raw(results::GetPrompt::new(to, &prompt.definition.description, &messages)))
+        });
+        self.run(&cx, id, input, work).await
+    }
+
+    /// The page of a list that is the same for everybody.
+    fn page(
+        &self,
+        listing: Listing,
+        cursor: Option<&str>,
+        version: ProtocolVersion,
+    ) -> Result<Cow<'_, RawValue>, Error> {
+        let page = self.tables.page(listing, cursor).ok_or_else(|| no_page(cursor.unwrap_or_default()))?;
+        Ok(self.tables.fixed(Fixed::List(listing, page), version))
+    }
+
+    /// A list that middlewares have a say in, or that is not the same for everybody.
+    async fn list(
+        &self,
+        body: &Bytes,
+        id: Id<'_>,
+        route: Route<'_>,
+        listing: Listing,
+        cursor: Option<&str>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let version = route.version;
+        let reach = Reach::Nowhere("a list asks nothing; a tool, a prompt and a resource can");
+        let cx = self.context(body, route, reach, self.started().await?)?;
+        self.line.satisfy(Want::Task);
+        let work = pin!(async {
+            let list = match listing {
+                Listing::Tools => AnyList::Tools(self.through(&cx, ListTools::default()).await?),
+                Listing::Resources => AnyList::Resources(self.through(&cx, ListResources::default()).await?),
+                Listing::ResourceTemplates => {
+                    AnyList::ResourceTemplates(self.through(&cx, ListResourceTemplates::default()).await?)
+                }
+                Listing::Prompts => AnyList::Prompts(self.through(&cx, ListPrompts::default()).await?),
+            };
+            match list.is_whole() {
+                true => self.page(listing, cursor, version).map(Cow::into_owned),
+                false => self.tables.write_changed(&list, cursor, version),
+            }
+        });
+        self.run(&cx, id, Input::default(), work).await
     }
 
     async fn complete(
@@ -231,30 +369,36 @@ impl Exchange {
     ) -> Result<Option<Vec<u8>>, Error> {
         let version = route.version;
         let (Completed::Prompt(name) | Completed::Resource(name)) = of;
-        let completion = self.tables.completion(of, &argument).map_err(|what| {
-            Error::invalid_params(match what {
-                "argument" => format!("{} has no argument {}", echo(name), echo(&argument)),
-                what => format!("there is no {what} {}", echo(name)),
-            })
-        })?;
         let to = self.tables.results_for(version);
-        let Some(completion) = completion else {
+        let reach = Reach::Nowhere("a completion asks nothing; a tool, a prompt and a resource can");
+        if !self.tables.chain.is_empty() {
+            let owned = |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into_owned(), value.into_owned());
+            let complete = middleware::Complete {
+                of: name.to_string(),
+                of_prompt: matches!(of, Completed::Prompt(_)),
+                argument: argument.into_owned(),
+                value: value.into_owned(),
+                arguments: arguments.into_iter().map(owned).collect(),
+            };
+            let cx = self.context(body, route, reach, self.started().await?)?;
+            self.line.satisfy(Want::Task);
+            let work = pin!(async { Ok(raw(Complete::new(to, &self.through(&cx, complete).await?))) });
+            return self.run(&cx, id, Input::default(), work).await;
+        }
+        let completion = self.tables.components.completion(of, &argument);
+        let Some(completion) = completion.map_err(|what| perform::no_completion(what, name, &argument))?
+        else {
             // Nobody said what could be meant, which is no mistake of the client's.
             return Ok(Some(jsonrpc::success(id, Complete::new(to, &Completions::default()))));
         };
         arguments.retain(|(name, _)| *name != argument);
         arguments.push((argument, value));
-        let cx = self.context(
-            body,
-            route,
-            Reach::Nowhere("a completion asks nothing; a tool, a prompt and a resource can"),
-            self.started().await?,
-        )?;
+        let cx = self.context(body, route, reach, self.started().await?)?.in_scope(completion.place.scope);
         self.line.satisfy(Want::Task);
         let completing =
             completion.complete(cx.clone(), &arguments).map_err(|error| Error::invalid_params(error.0))?;
         let work = pin!(async {
-            let completions = caught(completing).await.map_err(Error::internal)??;
+            let completions = perform::unpanicked(&cx, completing).await??;
             Ok(raw(Complete::new(to, &completions)))
         });
         self.run(&cx, id, Input::default(), work).await
@@ -375,35 +519,21 @@ impl Exchange {
     /// The result of a tool: what it gave, or a text about its failure that the model reads.
     fn tool_result(
         &self,
-        tool: &Tool,
+        name: &str,
         version: ProtocolVersion,
-        output: Result<ToolOutput, ToolError>,
+        output: Result<ToolOutput, Error>,
+        wrapped: bool,
     ) -> Result<Box<RawValue>, Error> {
         let output = match output {
             Ok(output) => output,
-            Err(ToolError { protocol: Some(error), .. }) => return Err(*error),
-            Err(ToolError { message, cause, .. }) => {
+            Err(Error { kind: ErrorKind::Tool, message, cause }) => {
                 if let Some(cause) = cause {
-                    let name = &tool.definition.name;
                     self.platform.log(LogLevel::Error, &format!("tool {name:?} failed: {}", cause.text));
                 }
                 ToolOutput::new().content(Content::text(message)).is_error()
             }
+            Err(error) => return Err(error),
         };
-        Ok(raw(CallTool::new(self.tables.results_for(version), &output, tool.wrapped)))
-    }
-}
-
-/// Gives contents the URI that was read, and the resource's media type and how it is shown, where the handler says
-/// nothing of them.
-fn fill_in(part: &mut ResourceContents, uri: &str, resource: &Resource) {
-    if part.uri.is_empty() {
-        part.uri = uri.to_owned().into();
-    }
-    if part.mime_type.is_none() {
-        part.mime_type = resource.definition.mime_type.clone();
-    }
-    if let Some(page) = &resource.page {
-        part.meta.entry("ui").or_insert_with(|| page.to_json());
+        Ok(raw(results::CallTool::new(self.tables.results_for(version), &output, wrapped)))
     }
 }

@@ -1,27 +1,37 @@
 //! One body in, one reply out: the steps every transport shares, from the bytes of a message to those of its answer.
 
 mod dispatch;
+pub(crate) mod perform;
 mod reach;
 mod sessions;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
 
 use self::sessions::NoSession;
 use crate::{
-    auth::Principal,
+    ask::Reach,
+    auth::{Principal, insufficient_scope},
     call::{self, Kept},
     context::{Client, Context},
-    error::Error,
+    error::{Error, ErrorKind, seconds_ceil},
     future::BoxFuture,
     http::headers,
     inbound::{self, Rejection, Route, Transport},
     journal::Answer,
-    limits::BATCH_MESSAGES_MAX,
+    lifespan::States,
+    limits::{BATCH_MESSAGES_MAX, echo},
     line::{Hears, Line},
+    middleware::{self, Course, Discover, End, Gate, Initialize, Notification, Other, TaskMethod},
+    model::Request,
     platform::{LogLevel, Platform},
     server::tables::Tables,
     session::Session,
@@ -30,7 +40,7 @@ use crate::{
     wire::{
         self,
         jsonrpc::{self, Id, Inbound, Message, Messages, Outcome},
-        params::Params,
+        params::{Meta, Params},
     },
 };
 
@@ -42,20 +52,22 @@ pub(crate) struct Reply {
     pub(crate) body: Option<Vec<u8>>,
     /// The id of the session that this exchange has begun.
     pub(crate) session: Option<String>,
+    /// What an error says in a header as well.
+    pub(crate) header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
     pub(crate) fn accepted() -> Self {
-        Self { status: StatusCode::ACCEPTED, body: None, session: None }
+        Self { status: StatusCode::ACCEPTED, body: None, session: None, header: None }
     }
 
     fn json(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, body: Some(body), session: None }
+        Self { status: StatusCode::OK, body: Some(body), session: None, header: None }
     }
 
     pub(crate) fn failure(id: Option<Id<'_>>, Rejection { era, error }: &Rejection) -> Self {
         let body = Some(jsonrpc::failure(id, error, *era));
-        Self { status: error.kind.status(*era), body, session: None }
+        Self { status: error.kind.status(*era), body, session: None, header: header_of(error) }
     }
 
     /// The session is none of this server's: the client is to begin anew (2025-11-25, basic/transports).
@@ -276,8 +288,20 @@ impl Exchange {
         let mut session = None;
         let request = self.offered(method).and_then(|()| wire::decode(era, method, params));
         let answer = match request {
-            Ok(request) => self.dispatch(body, id, route, request, &mut session).await,
-            Err(error) => Err(error),
+            Ok(request) if self.tables.chain.is_empty() || request.is_of_components() => {
+                self.dispatch(body, id, route, request, &mut session).await
+            }
+            Err(error) if self.tables.chain.is_empty() => Err(error),
+            request => {
+                let message = gated(method, &request);
+                let serving = Box::pin(async {
+                    match request {
+                        Ok(request) => self.dispatch(body, id, route, request, &mut session).await,
+                        Err(error) => Err(error),
+                    }
+                });
+                self.gate(body, route, message, serving).await
+            }
         };
         match answer {
             Ok(Some(body)) => Reply { session, ..Reply::json(body) },
@@ -291,6 +315,46 @@ impl Exchange {
                 None => self.failed(method, Some(id), era, error),
             },
         }
+    }
+
+    /// Sends a message through the middlewares that the exchange serves itself, with `serving`.
+    async fn gate<T>(
+        &self,
+        body: &Bytes,
+        route: Route<'_>,
+        message: middleware::Message,
+        serving: BoxFuture<'_, Result<T, Error>>,
+    ) -> Result<T, Error> {
+        // What middlewares say to the client is not said: nobody would keep it in order with the answer.
+        let apart = Self { headers: Arc::clone(&self.headers), peer: self.peer.clone(), ..self.again() };
+        let states = self.started().await.unwrap_or_else(|error| States::Failed(error.for_the_log().into()));
+        let reach = Reach::Nowhere("only a tool, a prompt and a resource can ask something");
+        let cx = apart.context(body, route, reach, states)?;
+        let gate = Arc::new(Gate::default());
+        let method = message.method().to_owned();
+        let course = Course { chain: Arc::clone(&self.tables.chain), end: End::Gate(Arc::clone(&gate)) };
+        let mut running = pin!(perform::unpanicked(&cx, course.run(cx.clone(), message)));
+        let early = poll_fn(|task| match running.as_mut().poll(task) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending if gate.is_reached() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let unserved = || {
+            Error::internal(format!(
+                "a middleware has answered {}, which the server alone can (run what comes next, or give an error)",
+                echo(&method)
+            ))
+        };
+        if let Some(outcome) = early.await {
+            return Err(outcome?.err().unwrap_or_else(unserved));
+        }
+        let (answer, outcome) = match serving.await {
+            Ok(answer) => (Some(answer), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        gate.served(outcome);
+        running.await??;
+        answer.ok_or_else(unserved)
     }
 
     /// The answer to a request that failed; the cause goes to the log.
@@ -310,6 +374,23 @@ impl Exchange {
             Ok(route) => route.version.era(),
             Err(rejection) => return Reply::failure(None, &rejection),
         };
+        if self.tables.chain.is_empty() {
+            return self.heed(method, params, era).await;
+        }
+        let message = middleware::Message::Notification(Notification { method: method.into() });
+        let version =
+            if era == Era::Modern { ProtocolVersion::V2026_07_28 } else { ProtocolVersion::V2025_11_25 };
+        let route = Route { version, meta: Meta::default() };
+        let serving = Box::pin(async { Ok(self.heed(method, params, era).await) });
+        self.gate(&Bytes::new(), route, message, serving).await.unwrap_or_else(|error| {
+            self.log_failure(method, &error);
+            // A notification is not answered, also where it is refused.
+            Reply { status: error.kind.status(era), header: header_of(&error), ..Reply::accepted() }
+        })
+    }
+
+    /// Does what a notification asks for.
+    async fn heed(&self, method: &str, params: Option<&RawValue>, era: Era) -> Reply {
         if method != "notifications/cancelled" {
             return Reply::accepted();
         }
@@ -356,6 +437,31 @@ impl Exchange {
             _ => {}
         }
         Reply::accepted()
+    }
+}
+
+/// What middlewares see of a request that the exchange serves itself.
+fn gated(method: &str, request: &Result<Request<'_>, Error>) -> middleware::Message {
+    let task = |id: &str| middleware::Message::Task(TaskMethod { method: method.into(), id: id.to_owned() });
+    match request {
+        Ok(Request::Initialize { .. }) => middleware::Message::Initialize(Initialize {}),
+        Ok(Request::Discover) => middleware::Message::Discover(Discover {}),
+        Ok(Request::GetTask { id } | Request::UpdateTask { id, .. } | Request::CancelTask { id }) => task(id),
+        _ => middleware::Message::Other(Other { method: method.into() }),
+    }
+}
+
+/// What an error says in a header as well: when to come again, or which scopes to get.
+fn header_of(error: &Error) -> Option<(HeaderName, HeaderValue)> {
+    match &error.kind {
+        ErrorKind::RateLimited { retry_after } => {
+            Some((header::RETRY_AFTER, HeaderValue::from(seconds_ceil(*retry_after))))
+        }
+        ErrorKind::InsufficientScope { scopes } => {
+            let challenge = format!("Bearer {}", insufficient_scope(scopes));
+            Some((header::WWW_AUTHENTICATE, HeaderValue::from_str(&challenge).ok()?))
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Serves what has come through the middlewares: finds the component, goes through those of a mounted server, and runs it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     auth,
@@ -12,21 +12,28 @@ use crate::{
     middleware::{
         CallTool, Complete, Component, Course, End, GetPrompt, Listed, Message, ReadResource, Response,
     },
-    model::{Completed, Listing, ResourceContents},
+    model::{Completed, Listing, Pairs, ResourceContents},
     output::{PromptOutput, ResourceOutput, ToolOutput},
-    platform::LogLevel,
     prompt::Prompt,
     resource::Resource,
     seal::random_id,
     task::{self, TaskSupport},
     tool::Tool,
+    uri::UriTemplate,
 };
 
 /// A component that was found, and how many of the mounted servers on the way to it have been entered.
 #[derive(Clone)]
 pub(crate) enum Found {
     Tool(Arc<Tool>, usize),
-    Resource(Arc<Resource>, usize),
+    Resource {
+        resource: Arc<Resource>,
+        hop: usize,
+        /// What its template found.
+        values: Values,
+        /// Its URI in the view of the server that is entered.
+        uri: String,
+    },
     Prompt(Arc<Prompt>, usize),
     /// A list has no component.
     List,
@@ -48,9 +55,11 @@ pub(crate) fn at_the_end(cx: Context, message: Message) -> Answering<Response> {
         Message::ListResources(_) => {
             Box::pin(async move { list(&cx, Listing::Resources).await.map(Response::Resources) })
         }
-        Message::ListResourceTemplates(_) => Box::pin(async move {
-            list(&cx, Listing::ResourceTemplates).await.map(Response::ResourceTemplates)
-        }),
+        Message::ListResourceTemplates(_) => {
+            Box::pin(
+                async move { list(&cx, Listing::ResourceTemplates).await.map(Response::ResourceTemplates) },
+            )
+        }
         Message::ListPrompts(_) => {
             Box::pin(async move { list(&cx, Listing::Prompts).await.map(Response::Prompts) })
         }
@@ -71,7 +80,7 @@ pub(crate) fn at_the_end(cx: Context, message: Message) -> Answering<Response> {
 pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message) -> Answering<Response> {
     Box::pin(async move {
         let tables = Arc::clone(&cx.0.tables);
-        let Some(view) = tables.scope(scope) else {
+        let Some((view, _)) = tables.view(scope) else {
             return Err(Error::internal("a mounted server is not there"));
         };
         match (message, found) {
@@ -84,18 +93,17 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
                 };
                 enter_tool(cx, tool, hop, call).await.map(Response::Tool)
             }
-            (Message::ReadResource(read), Found::Resource(resource, hop)) => {
-                let is_same = resource.place.hops.get(hop).is_some_and(|hop| {
-                    hop.key == resource.definition.uri || hop.key == read.uri || resource.is_template()
-                });
-                let (resource, hop) = match is_same {
-                    true => (resource, hop + 1),
+            (Message::ReadResource(read), Found::Resource { resource, hop, values, uri }) => {
+                let (resource, hop, values) = match read.uri == uri {
+                    true => (resource, hop + 1, values),
                     false => {
-                        let found = view.resource(&read.uri).map(|(resource, _)| Arc::clone(resource));
-                        (found.ok_or_else(|| Error::resource_not_found(read.uri.clone()))?, 0)
+                        let found = view.resource(&read.uri);
+                        let (found, values) =
+                            found.ok_or_else(|| Error::resource_not_found(read.uri.clone()))?;
+                        (Arc::clone(found), 0, owned(values)?)
                     }
                 };
-                enter_resource(cx, resource, hop, read).await.map(Response::Resource)
+                enter_resource(cx, resource, hop, values).await.map(Response::Resource)
             }
             (Message::GetPrompt(get), Found::Prompt(prompt, hop)) => {
                 let is_same = prompt.place.hops.get(hop).is_some_and(|hop| hop.key == get.name);
@@ -105,7 +113,295 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
                 };
                 enter_prompt(cx, prompt, hop, get).await.map(Response::Prompt)
             }
+            (Message::ListTools(_), _) => {
+                self::view(cx, Listing::Tools, Some(scope)).await.map(Response::Tools)
+            }
+            (Message::ListResources(_), _) => {
+                self::view(cx, Listing::Resources, Some(scope)).await.map(Response::Resources)
+            }
+            (Message::ListResourceTemplates(_), _) => {
+                let listing = Listing::ResourceTemplates;
+                self::view(cx, listing, Some(scope)).await.map(Response::ResourceTemplates)
+            }
+            (Message::ListPrompts(_), _) => {
+                self::view(cx, Listing::Prompts, Some(scope)).await.map(Response::Prompts)
+            }
             _ => Err(Error::internal("a middleware has made one kind of message into another")),
         }
     })
+}
+
+pub(crate) fn no_tool(name: &str) -> Error {
+    Error::invalid_params(format!("no tool is named {}", echo(name)))
+}
+
+pub(crate) fn no_prompt(name: &str) -> Error {
+    Error::invalid_params(format!("no prompt is named {}", echo(name)))
+}
+
+/// Whether the caller may see and use a component. Over stdio nobody is asked who they are.
+pub(crate) fn permit(cx: &Context, component: &impl Component) -> Result<(), Error> {
+    match component.requirements() {
+        [] => Ok(()),
+        _ if cx.is_stdio() => Ok(()),
+        requirements => auth::check(requirements, cx.principal(), &component.about()),
+    }
+}
+
+/// Goes through the middlewares of the mounted server `scope`.
+async fn pass(cx: Context, scope: usize, found: Found, message: Message) -> Result<Response, Error> {
+    let chain = match cx.0.tables.view(scope) {
+        Some((_, scope)) => Arc::clone(&scope.chain),
+        None => Arc::from([]),
+    };
+    let course = Course { chain, end: End::Scope { scope, found } };
+    course.run(cx.in_scope(scope), message).await
+}
+
+async fn find_tool(cx: Context, call: CallTool) -> Result<ToolOutput, Error> {
+    let tables = Arc::clone(&cx.0.tables);
+    let found = match cx.asked_version() {
+        Some(version) => tables.components.tool_of(&call.name, &version),
+        None => tables.components.tool(&call.name),
+    };
+    let tool = Arc::clone(found.ok_or_else(|| no_tool(&call.name))?);
+    permit(&cx, &*tool)?;
+    enter_tool(cx, tool, 0, call).await
+}
+
+/// Calls `tool` through the middlewares of the mounted servers on the way to it, of which `hop` have been passed.
+pub(crate) fn enter_tool(cx: Context, tool: Arc<Tool>, hop: usize, call: CallTool) -> Answering<ToolOutput> {
+    Box::pin(async move {
+        let next = tool.place.hops.get(hop).filter(|_| !tool.place.entered);
+        let Some(next) = next else { return run_tool(cx, &tool, call).await };
+        let message = Message::CallTool(CallTool { name: next.key.clone().into_owned(), ..call });
+        let scope = next.scope;
+        match pass(cx, scope, Found::Tool(tool, hop), message).await? {
+            Response::Tool(output) => Ok(output),
+            _ => Err(mismatch()),
+        }
+    })
+}
+
+async fn run_tool(cx: Context, tool: &Tool, call: CallTool) -> Result<ToolOutput, Error> {
+    let cx = cx.in_scope(tool.place.scope);
+    fits_client(&cx, tool)?;
+    let answer = tool.call(cx.clone(), call.arguments.as_deref()).map_err(|error| ToolError::new(error.0))?;
+    if matches!(tool.task, Some(TaskSupport::Optional | TaskSupport::Required)) {
+        cx.become_task().await;
+    }
+    let mut output = unpanicked(&cx, answer).await?.map_err(Error::from)?;
+    output.wrapped.get_or_insert(tool.wrapped);
+    Ok(output)
+}
+
+/// Whether the client declares what `tool` needs of it.
+pub(crate) fn fits_client(cx: &Context, tool: &Tool) -> Result<(), Error> {
+    let lacks = |capability| {
+        Error::missing_client_capability(&format!("tool {}", echo(&tool.definition.name)), capability)
+    };
+    if let Some(capability) = tool.client_capabilities.iter().find(|name| !cx.client_has(name)) {
+        return Err(lacks(capability));
+    }
+    let must_be_task = tool.task == Some(TaskSupport::Required) && !cx.is_taken_up();
+    match must_be_task && !cx.can_become_task() {
+        true => Err(lacks(task::CAPABILITY)),
+        false => Ok(()),
+    }
+}
+
+/// What `work` gives; a panic in it becomes an error, with an id that finds its cause in the log.
+pub(crate) async fn unpanicked<T>(cx: &Context, work: BoxFuture<'_, T>) -> Result<T, Error> {
+    caught(work).await.map_err(|panic| {
+        let id = random_id(cx.platform().random()).unwrap_or_default();
+        Error::panicked(&id, &panic)
+    })
+}
+
+async fn find_resource(cx: Context, read: ReadResource) -> Result<ResourceOutput, Error> {
+    let tables = Arc::clone(&cx.0.tables);
+    let found = match cx.asked_version() {
+        Some(version) => tables.components.resource_of(&read.uri, &version),
+        None => tables.components.resource(&read.uri),
+    };
+    let (resource, values) = found.ok_or_else(|| Error::resource_not_found(read.uri.clone()))?;
+    let values = owned(values)?;
+    permit(&cx, &**resource)?;
+    let uri = read.uri.clone();
+    let mut output = enter_resource(cx, Arc::clone(resource), 0, values).await?;
+    for part in &mut output.contents {
+        if part.uri.is_empty() {
+            part.uri = uri.clone().into();
+        }
+    }
+    Ok(output)
+}
+
+type Values = Arc<[(String, String)]>;
+
+fn owned(values: Result<Vec<(&str, String)>, crate::uri::UriError>) -> Result<Values, Error> {
+    let values = values.map_err(|error| Error::invalid_params(error.0))?;
+    Ok(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// Reads `resource` through the middlewares of the mounted servers on the way to it.
+pub(crate) fn enter_resource(
+    cx: Context,
+    resource: Arc<Resource>,
+    hop: usize,
+    values: Values,
+) -> Answering<ResourceOutput> {
+    Box::pin(async move {
+        let next = resource.place.hops.get(hop).filter(|_| !resource.place.entered);
+        let Some(next) = next else { return read_resource(cx, &resource, &values).await };
+        let uri = match resource.is_template() {
+            true => UriTemplate::parse(&next.key)
+                .map_err(|error| Error::internal(error.0))?
+                .fill(values.iter().map(|(_, value)| value.as_str())),
+            false => next.key.clone().into_owned(),
+        };
+        let found = Found::Resource { resource: Arc::clone(&resource), hop, values, uri: uri.clone() };
+        match pass(cx, next.scope, found, Message::ReadResource(ReadResource { uri })).await? {
+            Response::Resource(output) => Ok(output),
+            _ => Err(mismatch()),
+        }
+    })
+}
+
+async fn read_resource(cx: Context, resource: &Resource, values: &Values) -> Result<ResourceOutput, Error> {
+    let cx = cx.in_scope(resource.place.scope);
+    let pairs: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let reading = resource.read(cx.clone(), &pairs).map_err(|error| Error::invalid_params(error.0))?;
+    let mut contents = unpanicked(&cx, reading).await??;
+    for part in &mut contents {
+        fill_in(part, resource);
+    }
+    Ok(ResourceOutput { contents, cache: resource.cache })
+}
+
+/// Gives contents the resource's media type and how it is shown, where the handler says nothing of them.
+pub(crate) fn fill_in(part: &mut ResourceContents, resource: &Resource) {
+    if part.mime_type.is_none() {
+        part.mime_type = resource.definition.mime_type.clone();
+    }
+    if let Some(page) = &resource.page {
+        part.meta.entry("ui").or_insert_with(|| page.to_json());
+    }
+}
+
+async fn find_prompt(cx: Context, get: GetPrompt) -> Result<PromptOutput, Error> {
+    let tables = Arc::clone(&cx.0.tables);
+    let found = match cx.asked_version() {
+        Some(version) => tables.components.prompt_of(&get.name, &version),
+        None => tables.components.prompt(&get.name),
+    };
+    let prompt = Arc::clone(found.ok_or_else(|| no_prompt(&get.name))?);
+    permit(&cx, &*prompt)?;
+    enter_prompt(cx, prompt, 0, get).await
+}
+
+/// Gets `prompt` through the middlewares of the mounted servers on the way to it.
+pub(crate) fn enter_prompt(
+    cx: Context,
+    prompt: Arc<Prompt>,
+    hop: usize,
+    get: GetPrompt,
+) -> Answering<PromptOutput> {
+    Box::pin(async move {
+        let next = prompt.place.hops.get(hop).filter(|_| !prompt.place.entered);
+        let Some(next) = next else { return get_prompt(cx, &prompt, get).await };
+        let message = Message::GetPrompt(GetPrompt { name: next.key.clone().into_owned(), ..get });
+        let scope = next.scope;
+        match pass(cx, scope, Found::Prompt(prompt, hop), message).await? {
+            Response::Prompt(output) => Ok(output),
+            _ => Err(mismatch()),
+        }
+    })
+}
+
+async fn get_prompt(cx: Context, prompt: &Prompt, get: GetPrompt) -> Result<PromptOutput, Error> {
+    let cx = cx.in_scope(prompt.place.scope);
+    let pairs = pairs(&get.arguments);
+    let getting = prompt.get(cx.clone(), &pairs).map_err(|error| Error::invalid_params(error.0))?;
+    let messages = unpanicked(&cx, getting).await??;
+    Ok(PromptOutput { description: prompt.definition.description.clone(), messages })
+}
+
+fn pairs(arguments: &[(String, String)]) -> Pairs<'_> {
+    arguments
+        .iter()
+        .map(|(name, value)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str())))
+        .collect()
+}
+
+/// The components of `listing` that the caller may see, as the middlewares of mounted servers leave them.
+async fn list<T: Component>(cx: &Context, listing: Listing) -> Result<Listed<T>, Error> {
+    let tables = &cx.0.tables;
+    let mut list = view::<T>(cx.clone(), listing, None).await?;
+    if tables.is_guarded(listing) || !list.is_whole() {
+        list.retain(|component| permit(cx, component).is_ok());
+    }
+    Ok(list)
+}
+
+/// The components of `listing` that the server of `scope` sees.
+fn view<T: Component>(cx: Context, listing: Listing, scope: Option<usize>) -> Answering<Listed<T>> {
+    Box::pin(async move {
+        let tables = Arc::clone(&cx.0.tables);
+        let mut list = Listed::<T>::whole(&tables, listing, scope);
+        let mut inner: Vec<usize> = Vec::new();
+        for hop in list.iter().filter_map(|component| component.place().hops.first()) {
+            if !inner.contains(&hop.scope) {
+                inner.push(hop.scope);
+            }
+        }
+        for scope in inner {
+            let found = pass(cx.clone(), scope, Found::List, T::message(listing)).await?;
+            let found = T::response(found).ok_or_else(mismatch)?;
+            for unavailable in found.unavailable() {
+                list.lacks(unavailable.clone());
+            }
+            let Some((_, of)) = tables.view(scope).filter(|_| !found.is_whole()) else { continue };
+            let found: Vec<_> = found.into_vec().iter().map(|component| T::clone(component)).collect();
+            let lifted = T::lift(of, found).into_iter().map(Arc::new);
+            let is_of =
+                |component: &Arc<T>| component.place().hops.first().is_some_and(|hop| hop.scope == scope);
+            let mut all = list.iter().cloned().collect::<Vec<_>>();
+            let place = all.iter().position(is_of).unwrap_or(all.len());
+            all.retain(|component| !is_of(component));
+            all.splice(place..place, lifted);
+            list.set(all);
+        }
+        Ok(list)
+    })
+}
+
+async fn complete(cx: Context, complete: Complete) -> Result<Completions, Error> {
+    let Complete { of, of_prompt, argument, value, mut arguments } = complete;
+    let tables = Arc::clone(&cx.0.tables);
+    let completed = match of_prompt {
+        true => Completed::Prompt(of.as_str().into()),
+        false => Completed::Resource(of.as_str().into()),
+    };
+    let found = tables.components.completion(&completed, &argument);
+    let Some(completion) = found.map_err(|what| no_completion(what, &of, &argument))? else {
+        // Nobody said what could be meant, which is no mistake of the client's.
+        return Ok(Completions::default());
+    };
+    arguments.retain(|(name, _)| *name != argument);
+    arguments.push((argument, value));
+    let cx = cx.in_scope(completion.place.scope);
+    let completing = completion.complete(cx.clone(), &pairs(&arguments));
+    unpanicked(&cx, completing.map_err(|error| Error::invalid_params(error.0))?).await?
+}
+
+pub(crate) fn no_completion(what: &str, of: &str, argument: &str) -> Error {
+    Error::invalid_params(match what {
+        "argument" => format!("{} has no argument {}", echo(of), echo(argument)),
+        what => format!("there is no {what} {}", echo(of)),
+    })
+}
+
+fn mismatch() -> Error {
+    Error::internal("a middleware has answered a message with what answers another")
 }

@@ -1,6 +1,6 @@
 //! What a handler is given, and how its client can be reached from there.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -74,10 +74,13 @@ impl Exchange {
             reach,
             message: body.clone(),
             connection: self.peer.as_ref().and_then(|peer| peer.id(&self.platform)),
+            is_stdio: self.peer.is_some(),
             session: self.session.clone().filter(|_| era == Era::Legacy),
             kept,
             is_task: self.taken.as_ref().is_some_and(|taken| taken.is_task),
             states,
+            is_taken_up: self.taken.is_some(),
+            extensions: Mutex::default(),
         }))
     }
 

@@ -17,7 +17,8 @@ use crate::{
     tool::Tool,
 };
 
-type Run<R> = dyn Fn(Context, R, Next<R>) -> BoxFuture<'static, Result<<R as Hooked>::Response, Error>> + Send + Sync;
+type Run<R> =
+    dyn Fn(Context, R, Next<R>) -> BoxFuture<'static, Result<<R as Hooked>::Response, Error>> + Send + Sync;
 
 /// A middleware of one hook: what [`on_call_tool`] and its like make of a closure.
 pub struct Hook<const HOOK: char, R: Hooked> {

@@ -2,29 +2,51 @@
 
 use std::{fmt, slice, sync::Arc};
 
+use super::{ListPrompts, ListResourceTemplates, ListResources, ListTools, Message, Response};
 use crate::{
-    model::{About, Listing, Text},
+    auth::Requirement,
+    compose::Place,
+    compose::tree::Scope,
+    model::{About, Listing, Unavailable},
     prompt::Prompt,
     resource::Resource,
-    server::tables::Tables,
+    server::{catalogue::Catalogue, tables::Tables},
     tool::Tool,
+    transform::Components,
 };
 
 /// What a list has: tools, resources or prompts.
-pub trait Component: Clone + Send + Sync + 'static {
+pub trait Component: Listable + Clone + Send + Sync + 'static {
     /// What filters know of it.
     fn about(&self) -> About<'_>;
+}
 
-    #[doc(hidden)]
+/// What the core asks of a component.
+#[doc(hidden)]
+pub trait Listable: Sized {
     fn all(source: &Source) -> &[Arc<Self>];
+    fn place(&self) -> &Place;
+    fn requirements(&self) -> &[Requirement];
+    fn lift(scope: &Scope, listed: Vec<Self>) -> Vec<Self>;
+    fn message(listing: Listing) -> Message;
+    fn response(response: Response) -> Option<Listed<Self>>;
 }
 
 /// Where a list that nobody has changed comes from.
 #[doc(hidden)]
 #[derive(Clone)]
 pub struct Source {
-    pub(crate) tables: Arc<Tables>,
-    pub(crate) listing: Listing,
+    tables: Arc<Tables>,
+    listing: Listing,
+    /// The mounted server whose view it is; the server's own where it is none.
+    view: Option<usize>,
+}
+
+impl Source {
+    fn catalogue(&self) -> &Catalogue {
+        let view = self.view.and_then(|scope| self.tables.view(scope)).map(|(view, _)| view);
+        view.unwrap_or(&self.tables.components)
+    }
 }
 
 impl fmt::Debug for Source {
@@ -33,33 +55,69 @@ impl fmt::Debug for Source {
     }
 }
 
-impl Component for Tool {
-    fn about(&self) -> About<'_> {
-        self.about()
-    }
+macro_rules! components {
+    ($($component:ident: $all:expr, $field:ident, $message:expr, $($response:ident)|*;)*) => {$(
+        impl Component for $component {
+            fn about(&self) -> About<'_> {
+                self.about()
+            }
+        }
 
-    fn all(source: &Source) -> &[Arc<Self>] {
-        source.tables.tools()
-    }
+        impl Listable for $component {
+            fn all(source: &Source) -> &[Arc<Self>] {
+                $all(source)
+            }
+
+            fn place(&self) -> &Place {
+                &self.place
+            }
+
+            fn requirements(&self) -> &[Requirement] {
+                &self.requirements
+            }
+
+            fn lift(scope: &Scope, listed: Vec<Self>) -> Vec<Self> {
+                let mut components = Components { $field: listed, ..Components::default() };
+                scope.lift(&mut components);
+                components.$field
+            }
+
+            fn message(listing: Listing) -> Message {
+                $message(listing)
+            }
+
+            fn response(response: Response) -> Option<Listed<Self>> {
+                match response {
+                    $(Response::$response(list) => Some(list),)*
+                    _ => None,
+                }
+            }
+        }
+    )*};
 }
 
-impl Component for Resource {
-    fn about(&self) -> About<'_> {
-        self.about()
-    }
-
-    fn all(source: &Source) -> &[Arc<Self>] {
-        source.tables.resources(source.listing == Listing::ResourceTemplates)
-    }
+components! {
+    Tool: tools, tools, |_| Message::ListTools(ListTools {}), Tools;
+    Resource: resources, resources, list_resources, Resources | ResourceTemplates;
+    Prompt: prompts, prompts, |_| Message::ListPrompts(ListPrompts {}), Prompts;
 }
 
-impl Component for Prompt {
-    fn about(&self) -> About<'_> {
-        self.about()
-    }
+fn resources(source: &Source) -> &[Arc<Resource>] {
+    source.catalogue().resources(source.listing == Listing::ResourceTemplates)
+}
 
-    fn all(source: &Source) -> &[Arc<Self>] {
-        source.tables.prompts()
+fn prompts(source: &Source) -> &[Arc<Prompt>] {
+    source.catalogue().prompts()
+}
+
+fn tools(source: &Source) -> &[Arc<Tool>] {
+    source.catalogue().tools()
+}
+
+fn list_resources(listing: Listing) -> Message {
+    match listing {
+        Listing::ResourceTemplates => Message::ListResourceTemplates(ListResourceTemplates {}),
+        _ => Message::ListResources(ListResources {}),
     }
 }
 
@@ -73,19 +131,14 @@ pub struct Listed<T> {
     unavailable: Vec<Unavailable>,
 }
 
-/// What a list lacks, since it could not be asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unavailable {
-    /// The mount, by its prefix or its name.
-    pub mount: Text,
-    /// Why, as a client may read it.
-    pub why: Text,
-}
-
 impl<T: Component> Listed<T> {
-    pub(crate) fn whole(tables: &Arc<Tables>, listing: Listing) -> Self {
-        let whole = Some(Source { tables: Arc::clone(tables), listing });
+    pub(crate) fn whole(tables: &Arc<Tables>, listing: Listing, view: Option<usize>) -> Self {
+        let whole = Some(Source { tables: Arc::clone(tables), listing, view });
         Self { whole, changed: None, unavailable: Vec::new() }
+    }
+
+    pub(crate) fn set(&mut self, components: Vec<Arc<T>>) {
+        self.changed = Some(components);
     }
 
     /// A list of these.
@@ -123,7 +176,8 @@ impl<T: Component> Listed<T> {
 
     fn change(&mut self) -> &mut Vec<Arc<T>> {
         let whole = &self.whole;
-        self.changed.get_or_insert_with(|| whole.as_ref().map_or_else(Vec::new, |whole| T::all(whole).to_vec()))
+        self.changed
+            .get_or_insert_with(|| whole.as_ref().map_or_else(Vec::new, |whole| T::all(whole).to_vec()))
     }
 
     /// Leaves out what `keep` is not true of.

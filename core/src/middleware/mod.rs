@@ -52,7 +52,7 @@ mod list;
 mod message;
 pub(crate) mod order;
 
-pub(crate) use self::chain::{Chain, Course, End, Gate, go};
+pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
     chain::Next,
     hook::{
@@ -60,13 +60,14 @@ pub use self::{
         on_list_resource_templates, on_list_resources, on_list_tools, on_message, on_notification,
         on_read_resource, on_request, on_task,
     },
-    list::{Component, Listed, Unavailable},
+    list::{Component, Listed},
     message::{
         CallTool, Complete, Discover, GetPrompt, Hooked, Initialize, ListPrompts, ListResourceTemplates,
         ListResources, ListTools, Message, Notification, Other, ReadResource, Response, TaskMethod,
     },
     order::Stage,
 };
+pub use crate::model::Unavailable;
 use crate::{
     completion::Completions,
     context::Context,

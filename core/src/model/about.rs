@@ -43,3 +43,12 @@ impl About<'_> {
         self.tags.iter().any(|known| known == tag)
     }
 }
+
+/// What a list lacks, since it could not be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// The mount, by its prefix or its name.
+    pub mount: Text,
+    /// Why, as a client may read it.
+    pub why: Text,
+}

@@ -11,21 +11,21 @@ mod request;
 
 use std::borrow::Cow;
 
+pub use self::{
+    about::{About, Kind, Unavailable},
+    ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
+    content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
+    definition::{CacheHint, Icon, Theme},
+    notice::{Change, LoggingLevel, Progress},
+};
 pub(crate) use self::{
     ask::{Action, Ask, Sampling},
-    content::{Block, ResourceData, Whole},
+    content::{Block, ResourceData},
     definition::{
         Abilities, CacheScope, Implementation, Meta, Offers, PromptArgument, PromptDefinition,
         ResourceDefinition, ToolDefinition, ToolHints,
     },
     request::{Completed, Input, Listened, Listing, Pairs, Request, Responses},
-};
-pub use self::{
-    about::{About, Kind},
-    ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
-    content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
-    definition::{CacheHint, Icon, Theme},
-    notice::{Change, LoggingLevel, Progress},
 };
 
 /// Text that is mostly known when the program is compiled.

@@ -65,9 +65,24 @@ pub(crate) enum Request<'a> {
     },
 }
 
+impl Request<'_> {
+    /// Whether it is for the server's components.
+    pub(crate) fn is_of_components(&self) -> bool {
+        matches!(
+            self,
+            Self::List { .. }
+                | Self::CallTool { .. }
+                | Self::ReadResource { .. }
+                | Self::GetPrompt { .. }
+                | Self::Complete { .. }
+        )
+    }
+}
+
 /// The lists of a server.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listing {
+pub enum Listing {
     Tools,
     Resources,
     ResourceTemplates,

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-use super::Server;
+use super::{HttpRoute, Server};
 use crate::{
     apps::{self, ToolUi},
     completion::{Completion, Of},
-    lifespan,
+    lifespan::{self, Key, Span},
     model::{Icon, Text},
+    prompt::Prompt,
+    resource::Resource,
+    tool::Tool,
+    transform::Components,
 };
 
 /// The most characters a tool or prompt name may have (2026-07-28, server/tools, "Tool Names").
@@ -21,6 +25,14 @@ pub struct BuildError {
 }
 
 impl BuildError {
+    /// These `problems` of `server`, where there are any.
+    pub(crate) fn of(server: &str, problems: Vec<String>) -> Result<(), Self> {
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Self { server: server.to_owned(), problems }),
+        }
+    }
+
     /// The problems, each a sentence with its way out.
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -39,65 +51,62 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// Checks `server`.
-///
-/// # Errors
-/// All problems at once.
-pub(super) fn check(server: &Server) -> Result<(), BuildError> {
-    let mut problems = Vec::new();
+/// What is wrong with the settings of `server`, before its components are taken from it.
+pub(crate) fn settings(server: &Server, problems: &mut Vec<String>) {
     if server.who.name.is_empty() {
         problems.push("the server has no name".to_owned());
     }
     if server.who.version.is_empty() {
         problems.push("the server has no version (write `env!(\"CARGO_PKG_VERSION\")`)".to_owned());
     }
-    icons("the server", &server.who.icons, &mut problems);
-    for tool in &server.tools {
-        let who = format!("tool {:?}", tool.definition.name);
-        name(&who, &tool.definition.name, &mut problems);
-        if tool.definition.description.trim().is_empty() {
-            problems.push(format!("{who} has no description, by which the model chooses it"));
-        }
-        icons(&who, &tool.definition.icons, &mut problems);
-        problems.extend(tool.problems.iter().map(|problem| format!("{who}: {problem}")));
+    icons("the server", &server.who.icons, problems);
+    origins(server, problems);
+}
+
+/// What is wrong with `components`. `gives` says whether a lifespan gives what a component of the server of a scope takes.
+pub(crate) fn components(
+    components: &Components,
+    gives: impl Fn(usize, Key) -> bool,
+    problems: &mut Vec<String>,
+) {
+    for one in &components.tools {
+        tool(one, problems);
     }
-    for resource in &server.resources {
-        let who = format!("resource {:?}", resource.definition.uri);
-        icons(&who, &resource.definition.icons, &mut problems);
-        if resource.definition.name.is_empty() {
-            problems.push(format!("{who} has no name"));
-        }
-        problems.extend(resource.problems.iter().map(|problem| format!("{who}: {problem}")));
+    for one in &components.resources {
+        resource(one, problems);
     }
-    for prompt in &server.prompts {
-        let who = format!("prompt {:?}", prompt.definition.name);
-        name(&who, &prompt.definition.name, &mut problems);
-        icons(&who, &prompt.definition.icons, &mut problems);
-        problems.extend(prompt.problems.iter().map(|problem| format!("{who}: {problem}")));
+    for one in &components.prompts {
+        prompt(one, problems);
     }
-    completions(server, &mut problems);
-    states(server, &mut problems);
-    pages(server, &mut problems);
-    let way_out = "rename one";
-    once("tools are named", server.tools.iter().map(|tool| &tool.definition.name), way_out, &mut problems);
-    once(
-        "resources have the URI",
-        server.resources.iter().map(|resource| &resource.definition.uri),
-        way_out,
-        &mut problems,
-    );
-    once(
-        "prompts are named",
-        server.prompts.iter().map(|prompt| &prompt.definition.name),
-        way_out,
-        &mut problems,
-    );
-    origins(server, &mut problems);
-    paths(server, &mut problems);
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(BuildError { server: server.who.name.clone().into_owned(), problems }),
+    completions(components, problems);
+    states(components, gives, problems);
+    pages(components, problems);
+}
+
+pub(crate) fn tool(tool: &Tool, problems: &mut Vec<String>) {
+    let who = format!("tool {:?}", tool.definition.name);
+    name(&who, &tool.definition.name, problems);
+    if tool.definition.description.trim().is_empty() {
+        problems.push(format!("{who} has no description, by which the model chooses it"));
     }
+    icons(&who, &tool.definition.icons, problems);
+    problems.extend(tool.problems.iter().map(|problem| format!("{who}: {problem}")));
+}
+
+pub(crate) fn resource(resource: &Resource, problems: &mut Vec<String>) {
+    let who = format!("resource {:?}", resource.definition.uri);
+    icons(&who, &resource.definition.icons, problems);
+    if resource.definition.name.is_empty() {
+        problems.push(format!("{who} has no name"));
+    }
+    problems.extend(resource.problems.iter().map(|problem| format!("{who}: {problem}")));
+}
+
+pub(crate) fn prompt(prompt: &Prompt, problems: &mut Vec<String>) {
+    let who = format!("prompt {:?}", prompt.definition.name);
+    name(&who, &prompt.definition.name, problems);
+    icons(&who, &prompt.definition.icons, problems);
+    problems.extend(prompt.problems.iter().map(|problem| format!("{who}: {problem}")));
 }
 
 fn name(who: &str, name: &str, problems: &mut Vec<String>) {
@@ -122,22 +131,8 @@ fn icons(who: &str, icons: &[Icon], problems: &mut Vec<String>) {
     }
 }
 
-fn once<'a>(what: &str, names: impl Iterator<Item = &'a Text>, way_out: &str, problems: &mut Vec<String>) {
-    let mut counts = Vec::<(&str, usize)>::new();
-    for name in names {
-        match counts.iter_mut().find(|(known, _)| known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
-    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
-        let count = if count == 2 { "two".to_owned() } else { count.to_string() };
-        problems.push(format!("{count} {what} {name:?} ({way_out})"));
-    }
-}
-
 /// A completion completes an argument that is there, and is the only one that does.
-fn completions(server: &Server, problems: &mut Vec<String>) {
+fn completions(server: &Components, problems: &mut Vec<String>) {
     let mut seen = Vec::new();
     for completion in &server.completions {
         let Completion { of, argument, takes, .. } = completion;
@@ -185,7 +180,7 @@ fn completions(server: &Server, problems: &mut Vec<String>) {
 }
 
 /// The page that a tool shows is one that hosts can read.
-fn pages(server: &Server, problems: &mut Vec<String>) {
+fn pages(server: &Components, problems: &mut Vec<String>) {
     for tool in &server.tools {
         let Some(ToolUi { resource_uri, .. }) = &tool.ui else { continue };
         let who = format!("tool {:?}", tool.definition.name);
@@ -210,27 +205,27 @@ fn pages(server: &Server, problems: &mut Vec<String>) {
     }
 }
 
-/// A state that nobody gives would be missed in the first call, and one that two give is one of them by chance.
-fn states(server: &Server, problems: &mut Vec<String>) {
-    let given: Vec<_> = server.lifespans.iter().map(|span| span.key).collect();
-    for (at, key) in given.iter().enumerate() {
-        if given.iter().take(at).any(|other| other == key) {
-            let name = key.name;
+/// A state that two lifespans of a server give is one of them by chance.
+pub(crate) fn given(spans: &[(usize, Span)], problems: &mut Vec<String>) {
+    for (at, (scope, span)) in spans.iter().enumerate() {
+        if spans.iter().take(at).any(|(other, known)| other == scope && known.key == span.key) {
+            let name = span.key.name;
             problems.push(format!(
                 "two lifespans give a `State<{name}>` (wrap one of them in a type of its own)"
             ));
         }
     }
-    let tools = server.tools.iter().map(|tool| ("tool", &tool.definition.name, &tool.states));
-    let resources =
-        server.resources.iter().map(|resource| ("resource", &resource.definition.uri, &resource.states));
-    let prompts = server.prompts.iter().map(|prompt| ("prompt", &prompt.definition.name, &prompt.states));
-    let completions = server
-        .completions
-        .iter()
-        .map(|completion| ("completion of", &completion.argument, &completion.states));
-    for (kind, who, takes) in tools.chain(resources).chain(prompts).chain(completions) {
-        for key in takes.iter().filter(|key| !given.contains(key)) {
+}
+
+/// A state that nobody gives would be missed in the first call.
+fn states(components: &Components, gives: impl Fn(usize, Key) -> bool, problems: &mut Vec<String>) {
+    let Components { tools, resources, prompts, completions } = components;
+    let tools = tools.iter().map(|it| ("tool", &it.definition.name, &it.states, &it.place));
+    let resources = resources.iter().map(|it| ("resource", &it.definition.uri, &it.states, &it.place));
+    let prompts = prompts.iter().map(|it| ("prompt", &it.definition.name, &it.states, &it.place));
+    let completions = completions.iter().map(|it| ("completion of", &it.argument, &it.states, &it.place));
+    for (kind, who, takes, place) in tools.chain(resources).chain(prompts).chain(completions) {
+        for key in takes.iter().filter(|key| !gives(place.scope, **key)) {
             problems.push(format!("{kind} {who:?}: {}", lifespan::lacking(*key)));
         }
     }
@@ -248,22 +243,21 @@ fn origins(server: &Server, problems: &mut Vec<String>) {
     }
 }
 
-fn paths(server: &Server, problems: &mut Vec<String>) {
-    let all = std::iter::once(&server.path).chain(server.routes.iter().map(|route| &route.path));
+pub(crate) fn paths(path: &Text, routes: &[HttpRoute], problems: &mut Vec<String>) {
+    let all = std::iter::once(path).chain(routes.iter().map(|route| &route.path));
     for path in all {
         if !path.starts_with('/') || path.contains(['?', '#', '{', '}']) {
             problems.push(format!("path {path:?} must start with `/` and be plain text, as in \"/health\""));
         }
     }
-    if server.path.len() > 1 && server.path.ends_with('/') {
+    if path.len() > 1 && path.ends_with('/') {
         problems.push(format!(
-            "path {:?} ends in `/`: leave it out, the endpoint answers with and without one",
-            server.path
+            "path {path:?} ends in `/`: leave it out, the endpoint answers with and without one"
         ));
     }
     let mut seen = Vec::new();
-    for route in &server.routes {
-        if route.path.trim_end_matches('/') == server.path.trim_end_matches('/') {
+    for route in routes {
+        if route.path.trim_end_matches('/') == path.trim_end_matches('/') {
             problems.push(format!(
                 "route {:?} is where the MCP endpoint is (move one with `Server::path`)",
                 route.path

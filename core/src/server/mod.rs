@@ -3,7 +3,8 @@
 //! A definition holds no platform and does no I/O, so `pub fn server() -> Server` at module level runs anywhere; an
 //! entry point builds it once into a [`Service`](crate::Service).
 
-mod check;
+pub(crate) mod catalogue;
+pub(crate) mod check;
 pub(crate) mod tables;
 
 use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -15,10 +16,12 @@ pub use self::check::BuildError;
 use crate::{
     auth::Verifier,
     completion::{Completion, IntoCompletion},
+    compose::{Live, Mount, OnDuplicate, tags::Tags},
     future::{BoxFuture, MaybeSend},
     http::{Body, origin::AllowedOrigins},
     lifespan::{Lifespan, Span},
     limits::BODY_BYTES_MAX,
+    middleware::Middleware,
     model::{Icon, Implementation, Text},
     platform::Platform,
     prompt::{IntoPrompt, Prompt},
@@ -29,6 +32,7 @@ use crate::{
     store::Need,
     task::Tasks,
     tool::{IntoTool, Tool},
+    transform::Transform,
 };
 
 /// How long clients may keep the lists and the discovery of a server, unless it says otherwise.
@@ -42,6 +46,12 @@ pub(crate) struct HttpRoute {
     pub(crate) method: Method,
     pub(crate) path: Text,
     pub(crate) handler: Box<RouteHandler>,
+}
+
+/// A server that another has.
+pub(crate) struct Part {
+    pub(crate) mount: Mount,
+    pub(crate) imported: bool,
 }
 
 /// The definition of a server.
@@ -81,6 +91,13 @@ pub struct Server {
     pub(crate) sessions: Sessions,
     pub(crate) tasks: Tasks,
     pub(crate) lifespans: Vec<Span>,
+    pub(crate) middlewares: Vec<Arc<dyn Middleware>>,
+    pub(crate) any_middleware_order: bool,
+    pub(crate) transforms: Vec<Arc<dyn Transform>>,
+    pub(crate) tags: Tags,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) on_duplicate: OnDuplicate,
+    pub(crate) live: Option<Live>,
     pub(crate) needs: Vec<(Text, Vec<Need>)>,
     pub(crate) allows_ephemeral: bool,
 }
@@ -115,6 +132,13 @@ impl Server {
             sessions: Sessions::default(),
             tasks: Tasks::default(),
             lifespans: Vec::new(),
+            middlewares: Vec::new(),
+            any_middleware_order: false,
+            transforms: Vec::new(),
+            tags: Tags::default(),
+            parts: Vec::new(),
+            on_duplicate: OnDuplicate::default(),
+            live: None,
             needs: Vec::new(),
             allows_ephemeral: false,
         }
@@ -358,14 +382,81 @@ impl Server {
         self
     }
 
+    /// Adds a middleware around every request; the first that is added is the outermost ([`middleware`](crate::middleware)).
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware + 'static) -> Self {
+        self.middlewares.push(Arc::new(middleware));
+        self
+    }
+
+    /// Lets middlewares stand in an order that [`build`](Self::build) refuses otherwise, since it defeats one of them.
+    #[must_use]
+    pub fn any_middleware_order(mut self) -> Self {
+        self.any_middleware_order = true;
+        self
+    }
+
+    /// Changes the components when the server is built: its own, and those of what is mounted. The first transform that is
+    /// added is the innermost.
+    #[must_use]
+    pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
+        self.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// Mounts a server in this one ([`compose`](crate::compose)): its components, its middlewares around them, its lifespans
+    /// and its plain routes. What is added to it while it runs ([`live`](Self::live)) is seen here too.
+    #[must_use]
+    pub fn mount(mut self, mount: impl Into<Mount>) -> Self {
+        self.parts.push(Part { mount: mount.into(), imported: false });
+        self
+    }
+
+    /// Copies the components of a server into this one, as if they had been added here: no middlewares, no lifespans, and
+    /// nothing of what changes there later.
+    #[must_use]
+    pub fn import_server(mut self, import: impl Into<Mount>) -> Self {
+        self.parts.push(Part { mount: import.into(), imported: true });
+        self
+    }
+
+    /// Sets what becomes of a component whose name or URI another one has: an error when the server is built, unless said
+    /// otherwise. Versions of a component are not duplicates of each other.
+    #[must_use]
+    pub fn on_duplicate(mut self, on_duplicate: OnDuplicate) -> Self {
+        self.on_duplicate = on_duplicate;
+        self
+    }
+
+    /// Serves only what has one of `tags`, and what else is included. It holds for lists and for calls, and for what is
+    /// mounted.
+    #[must_use]
+    pub fn include_tags<T: Into<Text>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags.include(tags);
+        self
+    }
+
+    /// Serves nothing that has one of `tags`, whatever is included.
+    #[must_use]
+    pub fn exclude_tags<T: Into<Text>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags.exclude(tags);
+        self
+    }
+
+    /// Lets components come and go while the server runs, through `live`.
+    #[must_use]
+    pub fn live(mut self, live: &Live) -> Self {
+        self.live = Some(live.clone());
+        self
+    }
+
     /// Checks the definition and makes it ready to serve. Adapters call this once.
     ///
     /// # Errors
     /// [`BuildError`] with everything that is wrong, each with its way out: two tools of one name, a URI without
     /// scheme, a placeholder that is no parameter, …
     pub fn build(self) -> Result<Service, BuildError> {
-        check::check(&self)?;
-        Ok(Service::new(self))
+        Service::new(self)
     }
 }
 

@@ -1,25 +1,30 @@
 //! What never changes while a server lives, found by name and written once per revision.
 
-use std::{borrow::Cow, num::NonZeroUsize, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde_json::value::RawValue;
 
-use super::Server;
+use super::catalogue::Catalogue;
 use crate::{
-    completion::{Completion, Of},
+    compose::tree::{Flat, Scope},
     cursor::{self, Fingerprint},
+    error::Error,
     lifespan::Lifespans,
-    model::{
-        Abilities, CacheHint, CacheScope, Completed, Implementation, Listing, Offers, ResourceDefinition,
-        Text,
-    },
+    limits::echo,
+    middleware::{Chain, Listed},
+    model::{Abilities, CacheHint, CacheScope, Implementation, Listing, Offers, Text, Unavailable},
     prompt::Prompt,
     resource::Resource,
     session::Sessions,
     state::RequestState,
     task::Tasks,
     tool::Tool,
-    uri::UriError,
     version::ProtocolVersion,
     wire::{
         definition::{self, Capabilities, Paging},
@@ -27,8 +32,86 @@ use crate::{
     },
 };
 
-/// A resource, and the values its template found in the URI.
-type Found<'a> = (&'a Resource, Result<Vec<(&'a str, String)>, UriError>);
+/// What of a definition is not its components.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) who: Implementation,
+    pub(crate) instructions: Option<Text>,
+    /// Whether it asks who is calling.
+    pub(crate) is_private: bool,
+    pub(crate) list_ttl: Duration,
+    pub(crate) list_page_size: Option<NonZeroUsize>,
+    pub(crate) list_changed: bool,
+    pub(crate) resource_subscriptions: bool,
+    pub(crate) request_state: RequestState,
+    pub(crate) sessions: Sessions,
+    pub(crate) tasks: Tasks,
+    pub(crate) lifespans: Arc<Lifespans>,
+    /// Whether components of every kind may come while it runs.
+    pub(crate) offers_all: bool,
+}
+
+/// A list of any kind, on its way to a client.
+pub(crate) enum AnyList {
+    Tools(Listed<Tool>),
+    Resources(Listed<Resource>),
+    ResourceTemplates(Listed<Resource>),
+    Prompts(Listed<Prompt>),
+}
+
+impl AnyList {
+    pub(crate) fn listing(&self) -> Listing {
+        match self {
+            Self::Tools(_) => Listing::Tools,
+            Self::Resources(_) => Listing::Resources,
+            Self::ResourceTemplates(_) => Listing::ResourceTemplates,
+            Self::Prompts(_) => Listing::Prompts,
+        }
+    }
+
+    /// Whether it is what the server has.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self {
+            Self::Tools(list) => list.is_whole(),
+            Self::Resources(list) | Self::ResourceTemplates(list) => list.is_whole(),
+            Self::Prompts(list) => list.is_whole(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Tools(list) => list.len(),
+            Self::Resources(list) | Self::ResourceTemplates(list) => list.len(),
+            Self::Prompts(list) => list.len(),
+        }
+    }
+
+    fn unavailable(&self) -> &[Unavailable] {
+        match self {
+            Self::Tools(list) => list.unavailable(),
+            Self::Resources(list) | Self::ResourceTemplates(list) => list.unavailable(),
+            Self::Prompts(list) => list.unavailable(),
+        }
+    }
+
+    fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Tools(list) => Box::new(list.iter().map(|tool| tool.definition.name.as_ref())),
+            Self::Resources(list) | Self::ResourceTemplates(list) => {
+                Box::new(list.iter().map(|resource| resource.definition.uri.as_ref()))
+            }
+            Self::Prompts(list) => Box::new(list.iter().map(|prompt| prompt.definition.name.as_ref())),
+        }
+    }
+}
+
+/// What a client is told whose cursor is none.
+pub(crate) fn no_page(cursor: &str) -> Error {
+    Error::invalid_params(format!(
+        "cursor {} is none of this list, or the list has changed: start without one",
+        echo(cursor)
+    ))
+}
 
 /// A definition, laid out for serving.
 pub(crate) struct Tables {
@@ -39,41 +122,21 @@ pub(crate) struct Tables {
     pub(crate) request_state: RequestState,
     pub(crate) sessions: Sessions,
     pub(crate) tasks: Tasks,
-    pub(crate) lifespans: Lifespans,
-    tools: Vec<Tool>,
-    tools_by_name: Index,
-    resources: Vec<Resource>,
-    resources_by_uri: Index,
-    prompts: Vec<Prompt>,
-    prompts_by_name: Index,
-    /// A handful, and asked for while a person types: they need no index.
-    completions: Vec<Completion>,
+    pub(crate) lifespans: Arc<Lifespans>,
+    /// The components, as clients see them.
+    pub(crate) components: Catalogue,
+    /// The middlewares of the server itself.
+    pub(crate) chain: Chain,
+    pub(crate) scopes: Arc<[Scope]>,
+    /// What each mounted server with middlewares sees; some of [`scopes`](Self::scopes).
+    views: BTreeMap<usize, Catalogue>,
+    /// Whether something of each list is not for everybody, in the order of [`Listing::ALL`].
+    guarded: [bool; Listing::ALL.len()],
     page_size: Option<NonZeroUsize>,
     /// What each list is, in the order of [`Listing::ALL`]; only lists with pages need to know.
     fingerprints: [OnceLock<Fingerprint>; Listing::ALL.len()],
     /// Per revision, written when it is first asked for: most servers meet one or two.
     written: [Written; ProtocolVersion::ALL.len()],
-}
-
-/// Where each name stands, sorted by name. It is smaller than a hash map, needs no seed, and loses nothing at the sizes
-/// a server has.
-struct Index(Vec<(Text, usize)>);
-
-impl Index {
-    fn new<'a>(names: impl Iterator<Item = &'a Text>) -> Self {
-        let mut sorted = Vec::<(Text, usize)>::new();
-        for (name, index) in names.zip(0..) {
-            // Insertion is quadratic, and at these sizes a sort is only more code for a Worker to carry.
-            let place = sorted.partition_point(|(known, _)| known < name);
-            sorted.insert(place, (name.clone(), index));
-        }
-        Self(sorted)
-    }
-
-    fn get(&self, name: &str) -> Option<usize> {
-        let found = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
-        self.0.get(found).map(|(_, index)| *index)
-    }
 }
 
 /// The answers that are the same for every request of a revision.
@@ -104,16 +167,12 @@ pub(crate) enum Fixed {
 }
 
 impl Tables {
-    /// Lays out `server`, which has been checked.
-    pub(crate) fn new(server: Server) -> Self {
-        let Server {
+    /// Lays out a server, which has been checked.
+    pub(crate) fn new(server: Settings, flat: Flat, scopes: Arc<[Scope]>) -> Self {
+        let Settings {
             who,
             instructions,
-            tools,
-            resources,
-            prompts,
-            completions,
-            verifier,
+            is_private,
             list_ttl,
             list_page_size,
             list_changed,
@@ -122,32 +181,43 @@ impl Tables {
             sessions,
             tasks,
             lifespans,
-            ..
+            offers_all,
         } = server;
-        let scope = match verifier {
+        let scope = match is_private {
             // Behind authorization a shared cache must not answer for us (2026-07-28, server/utilities/caching).
-            Some(_) => CacheScope::Private,
-            None => CacheScope::Public,
+            true => CacheScope::Private,
+            false => CacheScope::Public,
+        };
+        let components = Catalogue::new(flat.components);
+        let views = flat.views.into_iter().map(|(scope, components)| (scope, Catalogue::new(components)));
+        let (tools, prompts) = (components.tools(), components.prompts());
+        let (resources, templates) = (components.resources(false), components.resources(true));
+        let has_tools = components.all_tools().next().is_some();
+        let has_resources = !resources.is_empty() || !templates.is_empty();
+        let guarded = [
+            tools.iter().any(|tool| !tool.requirements.is_empty()),
+            resources.iter().any(|resource| !resource.requirements.is_empty()),
+            templates.iter().any(|template| !template.requirements.is_empty()),
+            prompts.iter().any(|prompt| !prompt.requirements.is_empty()),
+        ];
+        let offers = Offers {
+            tools: has_tools || offers_all,
+            resources: has_resources || offers_all,
+            prompts: !prompts.is_empty() || offers_all,
+            completions: !components.completions.is_empty(),
+            list_changed,
+            subscribe: resource_subscriptions && has_resources,
+            tasks: components.all_tools().any(|tool| tool.task.is_some()),
+            apps: tools.iter().any(|tool| tool.ui.is_some()),
         };
         let mut tables = Self {
-            offers: Offers {
-                tools: !tools.is_empty(),
-                resources: !resources.is_empty(),
-                prompts: !prompts.is_empty(),
-                completions: !completions.is_empty(),
-                list_changed,
-                subscribe: resource_subscriptions && !resources.is_empty(),
-                tasks: tools.iter().any(|tool| tool.task.is_some()),
-                apps: tools.iter().any(|tool| tool.ui.is_some()),
-            },
+            offers,
             hint: CacheHint::new(list_ttl, scope),
-            tools_by_name: Index::new(tools.iter().map(|tool| &tool.definition.name)),
-            resources_by_uri: Index::new(resources.iter().map(|resource| &resource.definition.uri)),
-            prompts_by_name: Index::new(prompts.iter().map(|prompt| &prompt.definition.name)),
-            tools,
-            resources,
-            prompts,
-            completions,
+            chain: scopes.first().map_or_else(|| Arc::from([]), |root| Arc::clone(&root.chain)),
+            scopes,
+            views: views.collect(),
+            guarded,
+            components,
             page_size: list_page_size,
             fingerprints: Default::default(),
             who,
@@ -155,7 +225,7 @@ impl Tables {
             request_state,
             sessions,
             tasks,
-            lifespans: Lifespans::new(lifespans),
+            lifespans,
             written: Default::default(),
         };
         if tables.page_size.is_some() {
@@ -166,30 +236,17 @@ impl Tables {
 
     fn allot_pages(&mut self) {
         for listing in Listing::ALL {
-            let pages =
-                self.names(listing).count().div_ceil(self.page_size.map_or(usize::MAX, NonZeroUsize::get));
+            let pages = self
+                .components
+                .names(listing)
+                .count()
+                .div_ceil(self.page_size.map_or(usize::MAX, NonZeroUsize::get));
             for written in &mut self.written {
                 if let Some(list) = written.lists.get_mut(listing as usize) {
                     list.rest.resize_with(pages.saturating_sub(1), OnceLock::new);
                 }
             }
         }
-    }
-
-    fn names(&self, listing: Listing) -> Box<dyn Iterator<Item = &str> + '_> {
-        match listing {
-            Listing::Tools => Box::new(self.tools.iter().map(|tool| tool.definition.name.as_ref())),
-            Listing::Resources => Box::new(self.resources(false).map(|definition| definition.uri.as_ref())),
-            Listing::ResourceTemplates => {
-                Box::new(self.resources(true).map(|definition| definition.uri.as_ref()))
-            }
-            Listing::Prompts => Box::new(self.prompts.iter().map(|prompt| prompt.definition.name.as_ref())),
-        }
-    }
-
-    fn resources(&self, templates: bool) -> impl Iterator<Item = &ResourceDefinition> {
-        let of_kind = self.resources.iter().filter(move |resource| resource.is_template() == templates);
-        of_kind.map(|resource| &resource.definition)
     }
 
     /// The page of `listing` that `cursor` asks for; `None` where it is none of this list's.
@@ -199,29 +256,46 @@ impl Tables {
         cursor::read(cursor, listing, &self.fingerprint(listing)).filter(|page| *page < pages)
     }
 
+    /// What the mounted server `scope` sees, and its middlewares.
+    pub(crate) fn view(&self, scope: usize) -> Option<(&Catalogue, &Scope)> {
+        Some((self.views.get(&scope)?, self.scopes.get(scope)?))
+    }
+
+    /// Whether mounted servers have middlewares.
+    pub(crate) fn has_views(&self) -> bool {
+        !self.views.is_empty()
+    }
+
+    /// The scope, and those of the servers around it, from the inside.
+    pub(crate) fn path(&self, scope: usize) -> impl Iterator<Item = usize> {
+        let parent = |scope: &usize| match scope {
+            0 => None,
+            scope => self.scopes.get(*scope).map(|scope| scope.parent),
+        };
+        std::iter::successors(Some(scope), parent)
+    }
+
+    /// `uri`, as the mounted server of `scope` knows it, as clients do.
+    pub(crate) fn lift_uri(&self, scope: usize, uri: String) -> String {
+        let scopes = self.path(scope).filter_map(|scope| self.scopes.get(scope));
+        scopes.fold(uri, |uri, scope| scope.lift_uri(&uri))
+    }
+
+    /// Whether something of `listing` is not for everybody.
+    pub(crate) fn is_guarded(&self, listing: Listing) -> bool {
+        self.guarded.get(listing as usize).is_some_and(|guarded| *guarded)
+    }
+
+    /// Whether a list can be answered with bytes that were written once.
+    pub(crate) fn is_fixed(&self, listing: Listing) -> bool {
+        self.chain.is_empty() && !self.has_views() && !self.is_guarded(listing)
+    }
+
     fn fingerprint(&self, listing: Listing) -> Fingerprint {
-        let of = || cursor::fingerprint(self.names(listing), self.page_size.map_or(0, NonZeroUsize::get));
+        let of = || {
+            cursor::fingerprint(self.components.names(listing), self.page_size.map_or(0, NonZeroUsize::get))
+        };
         self.fingerprints.get(listing as usize).map_or_else(of, |known| *known.get_or_init(of))
-    }
-
-    /// The tool `name`.
-    pub(crate) fn tool(&self, name: &str) -> Option<&Tool> {
-        self.tools_by_name.get(name).and_then(|index| self.tools.get(index))
-    }
-
-    /// The prompt `name`.
-    pub(crate) fn prompt(&self, name: &str) -> Option<&Prompt> {
-        self.prompts_by_name.get(name).and_then(|index| self.prompts.get(index))
-    }
-
-    /// The resource at `uri`, or the first template it fits, with the values found in it.
-    pub(crate) fn resource(&self, uri: &str) -> Option<Found<'_>> {
-        let exact = self.resources_by_uri.get(uri).and_then(|index| self.resources.get(index));
-        if let Some(resource) = exact.filter(|resource| !resource.is_template()) {
-            return Some((resource, Ok(Vec::new())));
-        }
-        let mut templates = self.resources.iter().filter(|resource| resource.is_template());
-        templates.find_map(|resource| Some((resource, resource.template.as_ref()?.values(uri)?)))
     }
 
     /// What results of `version` are written for.
@@ -229,40 +303,6 @@ impl Tables {
         let server_info =
             self.written(version).server_info.get_or_init(|| definition::implementation(&self.who, version));
         For { version, server_info }
-    }
-
-    /// The completion of `argument` of what a client names; no completion where there is none for it.
-    ///
-    /// # Errors
-    /// What there is not: the prompt, the resource, or its argument.
-    pub(crate) fn completion(
-        &self,
-        of: &Completed<'_>,
-        argument: &str,
-    ) -> Result<Option<&Completion>, &'static str> {
-        let knows = match of {
-            Completed::Prompt(name) => {
-                let prompt = self.prompt(name).ok_or("prompt")?;
-                prompt.definition.arguments.iter().any(|known| known.name == argument)
-            }
-            Completed::Resource(uri) => {
-                let index = self.resources_by_uri.get(uri).ok_or("resource or template")?;
-                let resource = self.resources.get(index).ok_or("resource or template")?;
-                let template = resource.template.as_ref();
-                template.is_some_and(|template| template.names().iter().any(|known| *known == argument))
-            }
-        };
-        if !knows {
-            return Err("argument");
-        }
-        Ok(self.completions.iter().find(|completion| {
-            completion.argument == argument
-                && match (&completion.of, of) {
-                    (Of::Prompt(known), Completed::Prompt(name)) => known == name,
-                    (Of::Resource(known), Completed::Resource(uri)) => known == uri,
-                    _ => false,
-                }
-        }))
     }
 
     /// The answer `which`, written once per revision.
@@ -299,26 +339,95 @@ impl Tables {
     fn write_list(&self, listing: Listing, page: usize, to: For<'_>) -> Box<RawValue> {
         let size = self.page_size.map_or(usize::MAX, NonZeroUsize::get);
         let (start, end) = (page.saturating_mul(size), page.saturating_add(1).saturating_mul(size));
-        let next_cursor = (self.page_size.is_some() && self.names(listing).count() > end).then(|| {
-            cursor::write(listing, &self.fingerprint(listing), u32::try_from(page + 1).unwrap_or(u32::MAX))
-        });
-        let paging = Paging { next_cursor, hint: self.hint };
+        let next_cursor =
+            (self.page_size.is_some() && self.components.names(listing).count() > end).then(|| {
+                cursor::write(
+                    listing,
+                    &self.fingerprint(listing),
+                    u32::try_from(page + 1).unwrap_or(u32::MAX),
+                )
+            });
+        let paging = Paging { next_cursor, hint: self.hint, unavailable: &[] };
+        self.write_components(listing, (start, size), paging, to)
+    }
+
+    fn write_components(
+        &self,
+        listing: Listing,
+        (start, size): (usize, usize),
+        paging: Paging<'_>,
+        to: For<'_>,
+    ) -> Box<RawValue> {
+        let all = &self.components;
         match listing {
-            Listing::Tools => {
-                let tools = self.tools.iter().skip(start).take(size);
+            Listing::Tools => definition::tools(
+                to,
+                all.tools().iter().skip(start).take(size).map(|tool| &tool.definition),
+                paging,
+            ),
+            Listing::Resources => definition::resources(
+                to,
+                all.resources(false).iter().skip(start).take(size).map(|resource| &resource.definition),
+                paging,
+            ),
+            Listing::ResourceTemplates => definition::resource_templates(
+                to,
+                all.resources(true).iter().skip(start).take(size).map(|resource| &resource.definition),
+                paging,
+            ),
+            Listing::Prompts => definition::prompts(
+                to,
+                all.prompts().iter().skip(start).take(size).map(|prompt| &prompt.definition),
+                paging,
+            ),
+        }
+    }
+
+    /// A list that is not as the server has it, from where `cursor` says.
+    ///
+    /// # Errors
+    /// Where the cursor is none of this list.
+    pub(crate) fn write_changed(
+        &self,
+        list: &AnyList,
+        cursor: Option<&str>,
+        version: ProtocolVersion,
+    ) -> Result<Box<RawValue>, Error> {
+        let listing = list.listing();
+        let size = self.page_size.map_or(usize::MAX, NonZeroUsize::get);
+        let fingerprint = || cursor::fingerprint(list.keys(), self.page_size.map_or(0, NonZeroUsize::get));
+        let page = match cursor {
+            None => 0,
+            Some(cursor) => {
+                let page = cursor::read(cursor, listing, &fingerprint());
+                page.filter(|page| page.saturating_mul(size) < list.len()).ok_or_else(|| no_page(cursor))?
+            }
+        };
+        let (start, end) = (page.saturating_mul(size), page.saturating_add(1).saturating_mul(size));
+        let next_cursor = (self.page_size.is_some() && list.len() > end)
+            .then(|| cursor::write(listing, &fingerprint(), u32::try_from(page + 1).unwrap_or(u32::MAX)));
+        // It is this caller's list, so nobody may keep it for others.
+        let hint = CacheHint { scope: CacheScope::Private, ..self.hint };
+        let paging = Paging { next_cursor, hint, unavailable: list.unavailable() };
+        let to = self.results_for(version);
+        Ok(match list {
+            AnyList::Tools(tools) => {
+                let tools = tools.iter().skip(start).take(size);
                 definition::tools(to, tools.map(|tool| &tool.definition), paging)
             }
-            Listing::Resources => {
-                definition::resources(to, self.resources(false).skip(start).take(size), paging)
+            AnyList::Resources(resources) => {
+                let resources = resources.iter().skip(start).take(size);
+                definition::resources(to, resources.map(|resource| &resource.definition), paging)
             }
-            Listing::ResourceTemplates => {
-                definition::resource_templates(to, self.resources(true).skip(start).take(size), paging)
+            AnyList::ResourceTemplates(templates) => {
+                let templates = templates.iter().skip(start).take(size);
+                definition::resource_templates(to, templates.map(|template| &template.definition), paging)
             }
-            Listing::Prompts => {
-                let prompts = self.prompts.iter().skip(start).take(size);
+            AnyList::Prompts(prompts) => {
+                let prompts = prompts.iter().skip(start).take(size);
                 definition::prompts(to, prompts.map(|prompt| &prompt.definition), paging)
             }
-        }
+        })
     }
 
     fn written(&self, version: ProtocolVersion) -> &Written {

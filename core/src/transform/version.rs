@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_as_people_count() {
-        let ordered = ["0.9", "1.0-alpha", "1.0-beta", "1.0rc1", "1.0", "1.0.1", "1.2", "1.10", "v2", "2.0.1"];
+        let ordered =
+            ["0.9", "1.0-alpha", "1.0-beta", "1.0rc1", "1.0", "1.0.1", "1.2", "1.10", "v2", "2.0.1"];
         for pair in ordered.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Ordering::Less, "{pair:?}");
             assert_eq!(compare(pair[1], pair[0]), Ordering::Greater, "{pair:?}");

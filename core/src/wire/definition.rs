@@ -7,7 +7,7 @@ use super::results::{For, ResultMeta, WireAnnotations, wire_annotations};
 use crate::{
     model::{
         Abilities, CacheHint, Icon, Implementation, Meta, Offers, PromptDefinition, ResourceDefinition,
-        Theme, ToolDefinition, ToolHints,
+        Theme, ToolDefinition, ToolHints, Unavailable,
     },
     version::{Era, ProtocolVersion},
 };
@@ -113,7 +113,7 @@ pub(crate) fn discover(
 pub(crate) fn tools<'a>(
     to: For<'a>,
     tools: impl Iterator<Item = &'a ToolDefinition>,
-    paging: Paging,
+    paging: Paging<'a>,
 ) -> Box<RawValue> {
     let structured = to.version >= ProtocolVersion::V2025_06_18;
     let tools = tools
@@ -135,7 +135,7 @@ pub(crate) fn tools<'a>(
 pub(crate) fn resources<'a>(
     to: For<'a>,
     resources: impl Iterator<Item = &'a ResourceDefinition>,
-    paging: Paging,
+    paging: Paging<'a>,
 ) -> Box<RawValue> {
     let resources = resources
         .map(|resource| WireResource { uri: Some(&resource.uri), ..wire_resource(resource, to.version) })
@@ -147,7 +147,7 @@ pub(crate) fn resources<'a>(
 pub(crate) fn resource_templates<'a>(
     to: For<'a>,
     templates: impl Iterator<Item = &'a ResourceDefinition>,
-    paging: Paging,
+    paging: Paging<'a>,
 ) -> Box<RawValue> {
     let templates = templates
         .map(|template| WireResource {
@@ -162,7 +162,7 @@ pub(crate) fn resource_templates<'a>(
 pub(crate) fn prompts<'a>(
     to: For<'a>,
     prompts: impl Iterator<Item = &'a PromptDefinition>,
-    paging: Paging,
+    paging: Paging<'a>,
 ) -> Box<RawValue> {
     let prompts = prompts
         .map(|prompt| WirePrompt {
@@ -186,10 +186,12 @@ pub(crate) fn prompts<'a>(
 }
 
 /// Which part of a list this is.
-pub(crate) struct Paging {
+pub(crate) struct Paging<'a> {
     /// Where the list goes on; `None` at its end.
     pub(crate) next_cursor: Option<String>,
     pub(crate) hint: CacheHint,
+    /// What is missing, since it could not be asked for.
+    pub(crate) unavailable: &'a [Unavailable],
 }
 
 /// The result of any list; each fills in its own field.
@@ -216,13 +218,17 @@ struct List<'a> {
     meta: Option<ResultMeta<'a>>,
 }
 
-fn list<'a>(to: For<'a>, Paging { next_cursor, hint }: Paging, items: List<'a>) -> Box<RawValue> {
+fn list<'a>(
+    to: For<'a>,
+    Paging { next_cursor, hint, unavailable }: Paging<'a>,
+    items: List<'a>,
+) -> Box<RawValue> {
     raw(List {
         next_cursor,
         ttl_ms: to.ttl_ms(hint),
         cache_scope: to.cache_scope(hint),
         result_type: to.result_type(),
-        meta: to.meta(),
+        meta: to.meta_lacking(unavailable),
         ..items
     })
 }

@@ -13,7 +13,7 @@ use serde_json::{error::Category, value::RawValue};
 
 use super::{definition::raw, results::Empty};
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, seconds_ceil},
     limits::{BATCH_MESSAGES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX, METHOD_BYTES_MAX},
     version::{Era, ProtocolVersion},
 };
@@ -255,6 +255,15 @@ enum ErrorData<'a> {
     Capability {
         required_capabilities: Required<'a>,
     },
+    /// In seconds.
+    #[serde(rename_all = "camelCase")]
+    Wait {
+        retry_after: u64,
+    },
+    #[serde(rename_all = "camelCase")]
+    Scopes {
+        required_scopes: &'a [String],
+    },
     Uri {
         uri: &'a str,
     },
@@ -351,6 +360,10 @@ impl<'a> ErrorObject<'a> {
             ErrorKind::MissingClientCapability { capability } => {
                 Some(ErrorData::Capability { required_capabilities: Required(capability) })
             }
+            ErrorKind::RateLimited { retry_after } => {
+                Some(ErrorData::Wait { retry_after: seconds_ceil(*retry_after) })
+            }
+            ErrorKind::InsufficientScope { scopes } => Some(ErrorData::Scopes { required_scopes: scopes }),
             ErrorKind::UrlElicitationRequired { message, url } => Some(ErrorData::Elicitations {
                 // As in the request that asks for the same: the address tells it apart.
                 elicitations: [UrlElicitation { mode: "url", elicitation_id: url, message, url }],

@@ -486,6 +486,17 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Object<'a, V> {
     }
 }
 
+/// The version of a component that a request asks for, as FastMCP's clients do: `params._meta.fastmcp.version`.
+pub(crate) fn asked_version(message: &[u8]) -> Option<String> {
+    let member =
+        |json: &str, name: &str| Members::read(json)?.get(name).map(RawValue::get).map(str::to_owned);
+    let mut json = std::str::from_utf8(message).ok()?.to_owned();
+    for name in ["params", "_meta", "fastmcp", "version"] {
+        json = member(&json, name)?;
+    }
+    super::read(json.as_bytes())
+}
+
 #[cfg(test)]
 mod properties {
     use proptest::{option, prelude::*};

@@ -15,7 +15,7 @@ use crate::{
     journal::Asked,
     model::{
         Annotations, Block, CacheHint, CacheScope, Content, Meta, PromptMessage, ResourceContents,
-        ResourceData, Role, Whole,
+        ResourceData, Role, Unavailable, Whole,
     },
     output::ToolOutput,
     version::{Era, ProtocolVersion},
@@ -26,13 +26,27 @@ use crate::{
 pub(super) struct ResultMeta<'a> {
     server_info: Option<&'a RawValue>,
     own: Option<&'a Meta>,
+    /// What a list lacks.
+    unavailable: &'a [Unavailable],
 }
+
+/// The member of a list's `_meta` that says which mounted servers could not be asked.
+const UNAVAILABLE: &str = "edgemcp/unavailable";
 
 impl Serialize for ResultMeta<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (key, value) in self.own.into_iter().flatten() {
             map.serialize_entry(key, value)?;
+        }
+        if !self.unavailable.is_empty() {
+            #[derive(Serialize)]
+            struct Lack<'a> {
+                mount: &'a str,
+                why: &'a str,
+            }
+            let lacks = self.unavailable.iter().map(|lack| Lack { mount: &lack.mount, why: &lack.why });
+            map.serialize_entry(UNAVAILABLE, &lacks.collect::<Vec<_>>())?;
         }
         if let Some(server_info) = self.server_info {
             map.serialize_entry("io.modelcontextprotocol/serverInfo", server_info)?;
@@ -59,13 +73,31 @@ impl<'a> For<'a> {
     }
 
     pub(super) fn meta(self) -> Option<ResultMeta<'a>> {
-        self.is_modern().then_some(ResultMeta { server_info: Some(self.server_info), own: None })
+        self.is_modern().then_some(ResultMeta {
+            server_info: Some(self.server_info),
+            own: None,
+            unavailable: &[],
+        })
+    }
+
+    /// The same for a list that lacks something; legacy clients are told that as well.
+    pub(super) fn meta_lacking(self, unavailable: &'a [Unavailable]) -> Option<ResultMeta<'a>> {
+        let server_info = self.is_modern().then_some(self.server_info);
+        (server_info.is_some() || !unavailable.is_empty()).then_some(ResultMeta {
+            server_info,
+            own: None,
+            unavailable,
+        })
     }
 
     /// The same, with what the server adds.
     fn meta_with(self, own: &'a Meta) -> Option<ResultMeta<'a>> {
         let server_info = self.is_modern().then_some(self.server_info);
-        (server_info.is_some() || !own.is_empty()).then_some(ResultMeta { server_info, own: Some(own) })
+        (server_info.is_some() || !own.is_empty()).then_some(ResultMeta {
+            server_info,
+            own: Some(own),
+            unavailable: &[],
+        })
     }
 
     pub(super) fn ttl_ms(self, hint: CacheHint) -> Option<u64> {
@@ -163,7 +195,7 @@ impl<'a> CallTool<'a> {
     /// `wrapped` puts the structured value under `result`, which is how a value that is no object is carried by the
     /// revisions whose `structuredContent` must be one; later revisions carry it alike, so that a tool has one schema.
     pub(crate) fn new(to: For<'a>, output: &'a ToolOutput, wrapped: bool) -> Self {
-        let ToolOutput { content, structured, is_error, meta } = output;
+        let ToolOutput { content, structured, is_error, meta, .. } = output;
         let structured = structured.as_deref();
         let mut blocks: Vec<_> = content.iter().map(|content| wire_content(content, to.version)).collect();
         if let (true, Some(structured)) = (blocks.is_empty(), structured) {

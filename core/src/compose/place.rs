@@ -1,0 +1,22 @@
+//! Where in the tree of servers a component is.
+
+use crate::model::Text;
+
+/// Where a component comes from, and whom a request passes on the way to it.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The server it belongs to, by the number of its scope; 0 is the server itself.
+    pub(crate) scope: usize,
+    /// The mounted servers on the way that have middlewares, from the outside.
+    pub(crate) hops: Vec<Hop>,
+    /// Whether its handler enters them by itself, as one does that maps arguments before.
+    pub(crate) entered: bool,
+}
+
+/// A mounted server with middlewares of its own.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    pub(crate) scope: usize,
+    /// What the component is called there: a name or a URI.
+    pub(crate) key: Text,
+}

@@ -1,0 +1,480 @@
+//! Lays a tree of servers out flat: one list of components, each of which knows where it is from.
+
+use std::{any::TypeId, collections::BTreeMap, sync::Arc};
+
+use super::{
+    Hop, Live, Mount, OnDuplicate,
+    mount::{Mounted, What},
+    prefix::Prefix,
+    tags::Tags,
+};
+use crate::{
+    lifespan::{Key, Span},
+    middleware::{Chain, Middleware, order},
+    model::Text,
+    server::{HttpRoute, Server, check},
+    store::Need,
+    transform::{Components, Transform, version},
+};
+
+/// How deep servers are mounted in each other at the most.
+const DEPTH_MAX: usize = 16;
+
+/// A server in the tree, without what is its endpoint's.
+pub(crate) struct Node {
+    name: Text,
+    scope: usize,
+    components: Components,
+    parts: Vec<Part>,
+    middlewares: Vec<Arc<dyn Middleware>>,
+    transforms: Vec<Arc<dyn Transform>>,
+    tags: Tags,
+    on_duplicate: OnDuplicate,
+    live: Option<Live>,
+}
+
+/// What a server has of others.
+enum Part {
+    Mounted(Layer, Node),
+    Imported(Layer, Node),
+}
+
+/// From the view of what is mounted to that of its parent.
+#[derive(Clone)]
+struct Layer(Arc<[Arc<dyn Transform>]>);
+
+impl Layer {
+    fn apply(&self, components: &mut Components, problems: &mut Vec<String>) {
+        for transform in self.0.iter() {
+            transform.apply(components, problems);
+        }
+    }
+}
+
+/// A server in the tree, as requests meet it.
+#[doc(hidden)]
+pub struct Scope {
+    pub(crate) parent: usize,
+    /// Its own middlewares.
+    pub(crate) chain: Chain,
+    layer: Layer,
+    prefix: Option<Prefix>,
+}
+
+impl Scope {
+    /// `components`, which are in this server's view, in the view of its parent.
+    pub(crate) fn lift(&self, components: &mut Components) {
+        // It went well when the server was built.
+        self.layer.apply(components, &mut Vec::new());
+    }
+
+    /// `uri`, which is in this server's view, in the view of its parent.
+    pub(crate) fn lift_uri(&self, uri: &str) -> String {
+        self.prefix.as_ref().map_or_else(|| uri.to_owned(), |prefix| prefix.of_uri(uri))
+    }
+}
+
+/// A tree of servers.
+pub(crate) struct Tree {
+    pub(crate) root: Node,
+    /// The first is the root's.
+    pub(crate) scopes: Arc<[Scope]>,
+    pub(crate) lives: Vec<Live>,
+}
+
+/// What comes along with the components.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    scopes: Vec<Scope>,
+    lives: Vec<Live>,
+    pub(crate) spans: Vec<(usize, Span)>,
+    pub(crate) routes: Vec<HttpRoute>,
+    pub(crate) needs: Vec<(Text, Vec<Need>)>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// The components of a tree, and those of each server that has middlewares, as it sees them.
+#[derive(Default)]
+pub(crate) struct Flat {
+    pub(crate) components: Components,
+    pub(crate) views: BTreeMap<usize, Components>,
+    pub(crate) problems: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Tree {
+    /// Takes from `server` and all that is mounted in it what makes up the tree.
+    pub(crate) fn plant(server: &mut Server) -> (Self, Gathered) {
+        let mut gathered = Gathered::default();
+        let layer = Layer(Arc::from([]));
+        let root = gathered.node(server, 0, layer, None, &mut Vec::new());
+        let scopes = std::mem::take(&mut gathered.scopes).into();
+        let lives = std::mem::take(&mut gathered.lives);
+        (Self { root, scopes, lives }, gathered)
+    }
+
+    /// The components of the tree. Where nothing is live they are wanted once, and taken; otherwise they are copied.
+    pub(crate) fn flatten(&mut self) -> Flat {
+        let mut flat = Flat::default();
+        let keep = !self.lives.is_empty();
+        flat.components = self.root.flatten(keep, &self.scopes, &mut flat);
+        flat
+    }
+
+    /// Finds what is wrong with the components. `states` is what lifespans give, and for which scope.
+    pub(crate) fn check(&self, flat: &mut Flat, states: &[(usize, Key)]) {
+        let scopes = &self.scopes;
+        let gives = |scope: usize, key: Key| {
+            let parent = |at: &usize| match at {
+                0 => None,
+                at => scopes.get(*at).map(|scope| scope.parent),
+            };
+            std::iter::successors(Some(scope), parent).any(|at| states.contains(&(at, key)))
+        };
+        check::components(&flat.components, gives, &mut flat.problems);
+    }
+
+    /// Whether nothing of it ever changes.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.lives.is_empty()
+    }
+
+    /// How often something of the tree has changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.lives.iter().map(Live::generation).sum()
+    }
+}
+
+impl Gathered {
+    fn node(
+        &mut self,
+        server: &mut Server,
+        parent: usize,
+        layer: Layer,
+        prefix: Option<Prefix>,
+        path: &mut Vec<(TypeId, Text)>,
+    ) -> Node {
+        let scope = self.scopes.len();
+        let middlewares = std::mem::take(&mut server.middlewares);
+        let who = |problem: String| format!("server {:?}: {problem}", server.who.name);
+        if !server.any_middleware_order {
+            self.problems.extend(order::problems(&middlewares).into_iter().map(who));
+        }
+        for middleware in &middlewares {
+            let problems = middleware.problems();
+            self.problems.extend(
+                problems.into_iter().map(|problem| format!("middleware `{}`: {problem}", middleware.name())),
+            );
+        }
+        self.scopes.push(Scope { parent, chain: middlewares.iter().cloned().collect(), layer, prefix });
+        self.lives.extend(server.live.clone());
+        self.spans.extend(std::mem::take(&mut server.lifespans).into_iter().map(|span| (scope, span)));
+        for route in std::mem::take(&mut server.routes) {
+            // The parent's own routes are there first, and win.
+            let is_taken = |known: &HttpRoute| known.method == route.method && known.path == route.path;
+            if scope == 0 || !self.routes.iter().any(is_taken) {
+                self.routes.push(route);
+            }
+        }
+        self.needs.extend(std::mem::take(&mut server.needs));
+        let has_verifier = server.verifier.is_some();
+        let parts = std::mem::take(&mut server.parts);
+        let parts = parts.into_iter().filter_map(|part| {
+            self.part(part.mount, part.imported, (&server.who.name, has_verifier), scope, path)
+        });
+        let parts = parts.collect();
+        Node {
+            name: server.who.name.clone(),
+            scope,
+            components: Components {
+                tools: std::mem::take(&mut server.tools),
+                resources: std::mem::take(&mut server.resources),
+                prompts: std::mem::take(&mut server.prompts),
+                completions: std::mem::take(&mut server.completions),
+            },
+            parts,
+            middlewares,
+            transforms: std::mem::take(&mut server.transforms),
+            tags: std::mem::take(&mut server.tags),
+            on_duplicate: server.on_duplicate,
+            live: server.live.clone(),
+        }
+    }
+
+    fn part(
+        &mut self,
+        mount: Mount,
+        imported: bool,
+        (parent_name, parent_verifies): (&Text, bool),
+        parent: usize,
+        path: &mut Vec<(TypeId, Text)>,
+    ) -> Option<Part> {
+        let Mount { what: Mounted(what), prefix, tags, transforms, components_only } = mount;
+        self.problems.extend(prefix.iter().flat_map(Prefix::problems));
+        let (key, mut server) = match what {
+            What::Server(server) => (None, *server),
+            What::Definition(key, define) => {
+                if let Some(at) = path.iter().position(|(known, _)| *known == key) {
+                    let names = path.iter().skip(at).map(|(_, name)| name.as_ref());
+                    let names: Vec<_> = names.chain(path.get(at).map(|(_, name)| name.as_ref())).collect();
+                    self.problems.push(format!(
+                        "servers are mounted in a circle: {} (leave one mount out)",
+                        names.join(" > ")
+                    ));
+                    return None;
+                }
+                (Some(key), define())
+            }
+        };
+        if path.len() >= DEPTH_MAX {
+            self.problems.push(format!(
+                "server {:?} is mounted more than {DEPTH_MAX} servers deep (is it mounted in itself?)",
+                server.who.name
+            ));
+            return None;
+        }
+        if server.verifier.is_some() && !parent_verifies {
+            self.problems.push(format!(
+                "server {:?} asks for bearer tokens, and {parent_name:?}, in which it is mounted, does not (give \
+                 {parent_name:?} the verifier)",
+                server.who.name
+            ));
+        }
+        let mut layer: Vec<Arc<dyn Transform>> = Vec::new();
+        if !tags.is_idle() {
+            layer.push(Arc::new(tags));
+        }
+        layer.extend(transforms);
+        if let Some(prefix) = prefix.clone() {
+            layer.push(Arc::new(prefix));
+        }
+        let layer = Layer(layer.into());
+        if imported {
+            if !server.middlewares.is_empty() && !components_only {
+                self.problems.push(format!(
+                    "server {:?} has middlewares, which `import_server` would leave out (mount it, or say \
+                     `Mount::components_only()`)",
+                    server.who.name
+                ));
+            }
+            if server.live.is_some() {
+                self.problems.push(format!(
+                    "server {:?} is live, and `import_server` would copy it as it is now (mount it)",
+                    server.who.name
+                ));
+            }
+            server.middlewares.clear();
+        }
+        path.push((key.unwrap_or(TypeId::of::<()>()), server.who.name.clone()));
+        let node = if imported {
+            // Its components are the parent's own from now on, and what else it has stays behind.
+            let mut apart = Self { scopes: Vec::new(), ..Self::default() };
+            let node = apart.node(&mut server, 0, layer.clone(), None, path);
+            self.problems.extend(apart.problems);
+            if !components_only && apart.scopes.iter().any(|scope| !scope.chain.is_empty()) {
+                self.problems.push(format!(
+                    "a server that is mounted in {:?} has middlewares, which `import_server` would leave out (mount it, or \
+                     say `Mount::components_only()`)",
+                    server.who.name
+                ));
+            }
+            if !apart.spans.is_empty() {
+                self.problems.push(format!(
+                    "server {:?} has a lifespan, which `import_server` would leave out (mount it, or give the \
+                     lifespan to {parent_name:?})",
+                    server.who.name
+                ));
+            }
+            Some(Part::Imported(layer, node))
+        } else {
+            let node = self.node(&mut server, parent, layer.clone(), prefix, path);
+            Some(Part::Mounted(layer, node))
+        };
+        path.pop();
+        node
+    }
+}
+
+impl Node {
+    fn flatten(&mut self, keep: bool, scopes: &[Scope], flat: &mut Flat) -> Components {
+        let mut own = match keep {
+            true => self.components.clone(),
+            false => std::mem::take(&mut self.components),
+        };
+        for place in places(&mut own) {
+            place.scope = self.scope;
+        }
+        if let Some(live) = &self.live {
+            live.state().apply(&mut own);
+        }
+        let mut all = Merge::new(self.on_duplicate);
+        all.add(own, flat);
+        for part in &mut self.parts {
+            let components = match part {
+                Part::Mounted(layer, node) => {
+                    let mut components = node.flatten(keep, scopes, flat);
+                    if scopes.get(node.scope).is_some_and(|scope| !scope.chain.is_empty()) {
+                        flat.views.insert(node.scope, components.clone());
+                        pass(&mut components, node.scope);
+                    }
+                    layer.apply(&mut components, &mut flat.problems);
+                    components
+                }
+                Part::Imported(layer, node) => {
+                    let mut components = node.flatten(keep, &[], flat);
+                    for place in places(&mut components) {
+                        place.scope = self.scope;
+                        place.hops.clear();
+                    }
+                    layer.apply(&mut components, &mut flat.problems);
+                    components
+                }
+            };
+            all.add(components, flat);
+        }
+        let mut components = all.finish(flat);
+        let told = flat.problems.len();
+        for transform in &self.transforms {
+            transform.apply(&mut components, &mut flat.problems);
+        }
+        for middleware in &self.middlewares {
+            middleware.prepare(&mut components, &mut flat.problems);
+        }
+        for problem in flat.problems.iter_mut().skip(told) {
+            *problem = format!("server {:?}: {problem}", self.name);
+        }
+        self.tags.apply(&mut components, &mut flat.problems);
+        components
+    }
+}
+
+fn places(components: &mut Components) -> impl Iterator<Item = &mut super::Place> {
+    let tools = components.tools.iter_mut().map(|tool| &mut tool.place);
+    let resources = components.resources.iter_mut().map(|resource| &mut resource.place);
+    let prompts = components.prompts.iter_mut().map(|prompt| &mut prompt.place);
+    let completions = components.completions.iter_mut().map(|completion| &mut completion.place);
+    tools.chain(resources).chain(prompts).chain(completions)
+}
+
+/// Notes that whoever asks for these passes the middlewares of `scope`.
+fn pass(components: &mut Components, scope: usize) {
+    for tool in &mut components.tools {
+        tool.place.hops.insert(0, Hop { scope, key: tool.definition.name.clone() });
+    }
+    for resource in &mut components.resources {
+        resource.place.hops.insert(0, Hop { scope, key: resource.definition.uri.clone() });
+    }
+    for prompt in &mut components.prompts {
+        prompt.place.hops.insert(0, Hop { scope, key: prompt.definition.name.clone() });
+    }
+}
+
+/// Components of several servers in one.
+struct Merge {
+    components: Components,
+    policy: OnDuplicate,
+}
+
+impl Merge {
+    fn new(policy: OnDuplicate) -> Self {
+        Self { components: Components::default(), policy }
+    }
+
+    fn add(&mut self, more: Components, _: &mut Flat) {
+        self.components.tools.extend(more.tools);
+        self.components.resources.extend(more.resources);
+        self.components.prompts.extend(more.prompts);
+        self.components.completions.extend(more.completions);
+    }
+
+    fn finish(self, flat: &mut Flat) -> Components {
+        let Self { mut components, policy } = self;
+        let Components { tools, resources, prompts, .. } = &mut components;
+        *tools = settle("tools are named", std::mem::take(tools), policy, flat, |tool| {
+            (tool.definition.name.clone(), tool.version.clone())
+        });
+        *resources = settle("resources have the URI", std::mem::take(resources), policy, flat, |resource| {
+            (resource.definition.uri.clone(), resource.version.clone())
+        });
+        *prompts = settle("prompts are named", std::mem::take(prompts), policy, flat, |prompt| {
+            (prompt.definition.name.clone(), prompt.version.clone())
+        });
+        components
+    }
+}
+
+/// Decides between components of one name and version.
+fn settle<T>(
+    what: &str,
+    components: Vec<T>,
+    policy: OnDuplicate,
+    flat: &mut Flat,
+    key: impl Fn(&T) -> (Text, Option<Text>),
+) -> Vec<T> {
+    let mut known = BTreeMap::<(Text, Option<Text>), Vec<usize>>::new();
+    for (at, component) in components.iter().enumerate() {
+        known.entry(key(component)).or_default().push(at);
+    }
+    let mut before: Option<&(Text, Option<Text>)> = None;
+    for key in known.keys() {
+        // An unversioned one sorts before the versioned ones of its name.
+        if before.is_some_and(|(name, version)| *name == key.0 && version.is_none()) {
+            flat.problems.push(format!(
+                "{what} {:?} with a version and without one (give each a version, or none)",
+                key.0
+            ));
+        }
+        before = Some(key);
+    }
+    let duplicates: Vec<_> = known.into_iter().filter(|(_, places)| places.len() > 1).collect();
+    if duplicates.is_empty() {
+        return components;
+    }
+    let mut out = std::collections::BTreeSet::new();
+    for ((name, version), places) in duplicates {
+        let count = if places.len() == 2 { "two".to_owned() } else { places.len().to_string() };
+        let of = version.map(|version| format!(" in version {version:?}")).unwrap_or_default();
+        match policy {
+            OnDuplicate::Error => flat.problems.push(format!(
+                "{count} {what} {name:?}{of} (rename one, mount one under a prefix, or say which counts with \
+                 `Server::on_duplicate`)"
+            )),
+            OnDuplicate::Warn | OnDuplicate::Replace => {
+                if policy == OnDuplicate::Warn {
+                    flat.warnings.push(format!("{count} {what} {name:?}{of}; the last one counts"));
+                }
+                out.extend(places.iter().rev().skip(1).copied());
+            }
+            OnDuplicate::Ignore => out.extend(places.iter().skip(1).copied()),
+        }
+    }
+    let kept = components.into_iter().enumerate().filter(|(at, _)| !out.contains(at));
+    kept.map(|(_, component)| component).collect()
+}
+
+/// Splits `components` into those of the highest version of each name, in their order, and the rest.
+pub(crate) fn highest<T>(components: Vec<T>, key: impl Fn(&T) -> (Text, Option<Text>)) -> (Vec<T>, Vec<T>) {
+    if components.iter().all(|component| key(component).1.is_none()) {
+        return (components, Vec::new());
+    }
+    let mut best = BTreeMap::<Text, (Option<Text>, usize)>::new();
+    for (at, component) in components.iter().enumerate() {
+        let (name, of) = key(component);
+        let is_better = |known: &Option<Text>| match (&of, known) {
+            (Some(of), Some(known)) => version::compare(of, known).is_gt(),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        match best.get_mut(&name) {
+            Some((known, place)) if is_better(known) => (*known, *place) = (of, at),
+            Some(_) => {}
+            None => drop(best.insert(name, (of, at))),
+        }
+    }
+    let is_best: std::collections::BTreeSet<_> = best.into_values().map(|(_, at)| at).collect();
+    let (mut listed, mut older) = (Vec::new(), Vec::new());
+    for (at, component) in components.into_iter().enumerate() {
+        if is_best.contains(&at) { listed.push(component) } else { older.push(component) }
+    }
+    (listed, older)
+}

@@ -1,0 +1,128 @@
+//! What a handler or a middleware can ask of the server itself: its lists, and its components.
+
+use std::sync::Arc;
+
+use super::Context;
+use crate::{
+    error::{Error, ToolError},
+    middleware::{
+        CallTool, Course, End, GetPrompt, Hooked, ListPrompts, ListResourceTemplates, ListResources,
+        ListTools, Listed, ReadResource,
+    },
+    output::{PromptOutput, ResourceOutput, ToolOutput},
+    prompt::Prompt,
+    resource::Resource,
+    server::catalogue::Catalogue,
+    tool::Tool,
+    wire::params,
+};
+
+/// Each goes through the server's middlewares as a client's own request does, and gives what this caller may see and use. A
+/// handler that calls itself calls without end.
+impl Context {
+    /// Calls a tool of the server.
+    ///
+    /// ```
+    /// # use edgemcp::{middleware::CallTool, prelude::*};
+    /// /// Call a tool by its name.
+    /// #[tool]
+    /// async fn relay(cx: &Context, name: String) -> Result<ToolOutput, ToolError> {
+    ///     if name == "relay" {
+    ///         return Err(ToolError::new("this is `relay`"));
+    ///     }
+    ///     cx.call_tool(CallTool::new(name)).await
+    /// }
+    /// # let _ = relay::tool();
+    /// ```
+    ///
+    /// # Errors
+    /// As the call of a client: the tool's own, and where there is none or the caller may not use it.
+    pub async fn call_tool(&self, call: CallTool) -> Result<ToolOutput, ToolError> {
+        Ok(self.serve(call).await?)
+    }
+
+    /// Reads a resource of the server.
+    ///
+    /// # Errors
+    /// As the request of a client.
+    pub async fn read_resource(&self, uri: impl Into<String>) -> Result<ResourceOutput, ToolError> {
+        Ok(self.serve(ReadResource::new(uri)).await?)
+    }
+
+    /// Gets a prompt of the server.
+    ///
+    /// # Errors
+    /// As the request of a client.
+    pub async fn get_prompt(&self, get: GetPrompt) -> Result<PromptOutput, ToolError> {
+        Ok(self.serve(get).await?)
+    }
+
+    /// The tools that the caller sees.
+    ///
+    /// # Errors
+    /// Those of the middlewares.
+    pub async fn list_tools(&self) -> Result<Listed<Tool>, ToolError> {
+        Ok(self.serve(ListTools::default()).await?)
+    }
+
+    /// The resources that the caller sees.
+    ///
+    /// # Errors
+    /// Those of the middlewares.
+    pub async fn list_resources(&self) -> Result<Listed<Resource>, ToolError> {
+        Ok(self.serve(ListResources::default()).await?)
+    }
+
+    /// The resource templates that the caller sees.
+    ///
+    /// # Errors
+    /// Those of the middlewares.
+    pub async fn list_resource_templates(&self) -> Result<Listed<Resource>, ToolError> {
+        Ok(self.serve(ListResourceTemplates::default()).await?)
+    }
+
+    /// The prompts that the caller sees.
+    ///
+    /// # Errors
+    /// Those of the middlewares.
+    pub async fn list_prompts(&self) -> Result<Listed<Prompt>, ToolError> {
+        Ok(self.serve(ListPrompts::default()).await?)
+    }
+
+    async fn serve<R: Hooked>(&self, message: R) -> Result<R::Response, Error> {
+        let course = Course { chain: Arc::clone(&self.0.tables.chain), end: End::Components };
+        let served = course.run(self.in_scope(0), message.into_message()).await?;
+        R::response(served)
+            .ok_or_else(|| Error::internal("a middleware has answered a message with what answers another"))
+    }
+
+    /// The components as the server that is asked sees them.
+    fn catalogue(&self) -> &Catalogue {
+        let view = self.0.tables.view(self.scope()).filter(|_| self.scope() != 0);
+        view.map_or(&self.0.tables.components, |(view, _)| view)
+    }
+
+    /// The tool `name` of the server, with its tags, whoever asks. In a middleware of a mounted server names are those that
+    /// it has there.
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.catalogue().tool(name).map(|tool| &**tool)
+    }
+
+    /// The resource at `uri`, or the template it fits, whoever asks.
+    pub fn resource(&self, uri: &str) -> Option<&Resource> {
+        self.catalogue().resource(uri).map(|(resource, _)| &**resource)
+    }
+
+    /// The prompt `name`, whoever asks.
+    pub fn prompt(&self, name: &str) -> Option<&Prompt> {
+        self.catalogue().prompt(name).map(|prompt| &**prompt)
+    }
+
+    /// The version of a component that the client asks for, where there are several of anything.
+    pub(crate) fn asked_version(&self) -> Option<String> {
+        match self.0.tables.components.has_versions() {
+            true => params::asked_version(&self.0.message),
+            false => None,
+        }
+    }
+}
