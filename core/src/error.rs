@@ -34,7 +34,7 @@ pub struct Error {
 pub(crate) struct Cause {
     pub(crate) text: String,
     /// The type of the error that was raised, where one was.
-    type_id: Option<TypeId>,
+    pub(crate) type_id: Option<TypeId>,
     /// Whether the same may succeed if it is tried again: a connection, a time-out, a throttled store.
     pub(crate) transient: bool,
 }
@@ -45,7 +45,12 @@ impl Cause {
         Box::new(Self { text: text.into(), type_id: None, transient: false })
     }
 
-    fn of<E: std::error::Error + 'static>(error: &E) -> Box<Self> {
+    /// As [`text`](Self::text), of what may succeed if it is tried again.
+    pub(crate) fn passing(text: impl Into<String>) -> Box<Self> {
+        Box::new(Self { text: text.into(), type_id: None, transient: true })
+    }
+
+    pub(crate) fn of<E: std::error::Error + 'static>(error: &E) -> Box<Self> {
         Box::new(Self {
             text: chain(error),
             type_id: Some(TypeId::of::<E>()),

@@ -229,6 +229,24 @@ impl Tool {
         self
     }
 
+    /// A tool of another server's: it looks as `definition` says, and `call` passes its arguments on unread.
+    pub(crate) fn passed_on(
+        definition: ToolDefinition,
+        headers: Vec<ParamHeader>,
+        call: impl Fn(Context, Option<&RawValue>) -> BoxFuture<'static, Result<ToolOutput, ToolError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let call = Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling { Ok(call(cx, raw)) });
+        let mut tool = Self::of::<()>(Text::default(), Text::default(), Value::Null, call);
+        let (output_schema, wrapped) = definition.output_schema.map(output::carried).unzip();
+        tool.definition = ToolDefinition { output_schema, ..definition };
+        tool.wrapped = wrapped.unwrap_or_default();
+        tool.headers = headers;
+        tool
+    }
+
     /// Sets the name people see.
     #[must_use]
     pub fn title(mut self, title: impl Into<Text>) -> Self {

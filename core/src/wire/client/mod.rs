@@ -43,11 +43,11 @@ pub(crate) struct Params<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_state: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    protocol_version: Option<&'static str>,
+    pub(crate) protocol_version: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    capabilities: Option<&'a RawValue>,
+    pub(crate) capabilities: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_info: Option<&'a RawValue>,
+    pub(crate) client_info: Option<&'a RawValue>,
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<Meta<'a>>,
 }

@@ -87,6 +87,7 @@ pub(crate) fn tool_output(result: &RawValue) -> Result<ToolOutput, String> {
     Ok(ToolOutput {
         content: content.into_iter().map(block).collect::<Result<_, _>>()?,
         structured: structured_content.map(ToOwned::to_owned),
+        wrapped: None,
         is_error: is_error.unwrap_or_default(),
         meta: own(meta),
     })
