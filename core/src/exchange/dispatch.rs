@@ -17,6 +17,7 @@ use crate::{
     call::Kept,
     changes,
     completion::Completions,
+    compose::remotes::Sought,
     context::{Client, Context, Declared},
     drive::{Driver, Ended, Work},
     error::{Error, ErrorKind, ToolError},
@@ -169,7 +170,7 @@ impl Exchange {
         };
         // A middleware may know better, so that it is not yet a mistake.
         let Some(tool) = tool.or_else(|| components.tool(name)).filter(|_| true) else {
-            if !self.tables.chain.is_empty() {
+            if !self.tables.chain.is_empty() || self.tables.lacking(Sought::Tool(name)).is_some() {
                 let cx = self.context(body, route, self.reach(version), self.started().await?)?;
                 return self.chained_tool(&cx, id, name, arguments, input).await;
             }

@@ -85,6 +85,7 @@ impl Reply {
 }
 
 /// A call that was taken from the store, to go on with it.
+#[derive(Clone)]
 pub(crate) struct Taken {
     pub(crate) kept: Arc<Kept>,
     /// By which name this instance works on it.
@@ -285,8 +286,42 @@ impl Exchange {
         route: Route<'_>,
     ) -> Reply {
         let era = route.version.era();
-        let mut session = None;
         let request = self.offered(method).and_then(|()| wire::decode(era, method, params));
+        let found = match (&request, self.tables.changing.upgrade()) {
+            (Ok(request), Some(changing)) => {
+                Box::pin(changing.for_request(&self.tables, &self.platform, &self.headers, request)).await
+            }
+            _ => None,
+        };
+        let over = found.map(|tables| self.over(tables));
+        over.as_ref().unwrap_or(self).serve(body, id, method, route, request).await
+    }
+
+    /// The same exchange over another layout of the server.
+    fn over(&self, tables: Arc<Tables>) -> Self {
+        Self {
+            tables,
+            platform: self.platform.clone(),
+            principal: self.principal.clone(),
+            headers: Arc::clone(&self.headers),
+            peer: self.peer.clone(),
+            line: Arc::clone(&self.line),
+            takes_stream: self.takes_stream,
+            session: self.session.clone(),
+            taken: self.taken.clone(),
+        }
+    }
+
+    async fn serve(
+        &self,
+        body: &Bytes,
+        id: Id<'_>,
+        method: &str,
+        route: Route<'_>,
+        request: Result<Request<'_>, Error>,
+    ) -> Reply {
+        let era = route.version.era();
+        let mut session = None;
         let answer = match request {
             Ok(request) if self.tables.chain.is_empty() || request.is_of_components() => {
                 self.dispatch(body, id, route, request, &mut session).await

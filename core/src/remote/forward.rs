@@ -15,6 +15,7 @@ use super::{
 use crate::{
     ask::{self, AskError, Reach, sealed::Question},
     completion::{Completion, Of},
+    compose::remotes::Elsewhere,
     context::Context,
     error::{Error, ToolError},
     journal::Answer,

@@ -10,8 +10,9 @@ use std::{
 
 use http::{HeaderMap, header};
 
-use super::{Remote, STALE_MAX, snapshot::Snapshot};
+use super::{Remote, STALE_MAX, snapshot};
 use crate::{
+    compose::remotes::{Elsewhere, Snapshot},
     platform::{LogLevel, Platform, Timestamp},
     seal::fingerprint,
     store::{Consistency, Key, Partition, StoreError},
@@ -160,7 +161,7 @@ impl Known {
             Err(error) => return warn(remote, platform, "could not be looked up", &error),
         };
         let peer = found.next().flatten().and_then(|entry| Peer::read(&entry.value));
-        let held = found.next().flatten().and_then(|entry| Snapshot::kept(remote, platform, &entry.value));
+        let held = found.next().flatten().and_then(|entry| snapshot::kept(remote, platform, &entry.value));
         let mut knows = self.knows();
         knows.looked = true;
         // Another request may have asked the server meanwhile.

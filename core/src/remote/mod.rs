@@ -37,9 +37,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
-pub(crate) use self::snapshot::{Found, Snapshot};
 use self::known::Shelf;
 use crate::{
+    compose::remotes::{Elsewhere, Found, RemoteState},
     future::BoxFuture,
     limits::echo,
     middleware::Unavailable,
@@ -242,61 +242,6 @@ impl Remote {
         self
     }
 
-    /// The same server, as clients and the log are to call it.
-    pub(crate) fn mounted_as(mut self, name: &str) -> Self {
-        if !name.is_empty() {
-            Arc::make_mut(&mut self.config).name = name.to_owned().into();
-        }
-        self
-    }
-
-    /// What it is called.
-    pub(crate) fn name(&self) -> &str {
-        &self.config.name
-    }
-
-    /// What is wrong with its settings, each with its way out.
-    pub(crate) fn problems(&self) -> Vec<String> {
-        let config = &self.config;
-        let mut problems = config.problems.clone();
-        let authorizes = config.headers.iter().any(|(name, _)| *name == header::AUTHORIZATION);
-        if authorizes && config.forwards_authorization {
-            problems.push(
-                "it is to get a token of this server's and the client's own, and can get one: leave out \
-                 `bearer_from` or `forward_authorization`"
-                    .to_owned(),
-            );
-        }
-        problems.iter().map(|problem| format!("remote {:?}: {problem}", config.name)).collect()
-    }
-
-    /// Whether what it lists may depend on who asks.
-    pub(crate) fn is_per_caller(&self) -> bool {
-        self.config.forwards_authorization
-    }
-
-    /// Its tools, resources and prompts, as they are listed for a request with these headers. They are asked for where
-    /// what is known is too old.
-    ///
-    /// # Errors
-    /// Where it does not answer, and nothing is known of it.
-    pub(crate) fn snapshot<'a>(
-        &'a self,
-        platform: &'a Platform,
-        caller: &'a HeaderMap,
-    ) -> BoxFuture<'a, Result<Found, Unavailable>> {
-        Box::pin(snapshot::fresh(self, platform, caller))
-    }
-
-    /// As [`snapshot`](Self::snapshot), however old: to find what is called, which the other server judges anew.
-    pub(crate) fn known<'a>(
-        &'a self,
-        platform: &'a Platform,
-        caller: &'a HeaderMap,
-    ) -> BoxFuture<'a, Result<Found, Unavailable>> {
-        Box::pin(snapshot::any(self, platform, caller))
-    }
-
     /// Another handle of it.
     fn share(&self) -> Self {
         Self { config: Arc::clone(&self.config), shelf: Arc::clone(&self.shelf) }
@@ -340,6 +285,54 @@ fn header_name(name: &str) -> Result<HeaderName, String> {
     match OWNED.contains(&parsed) || parsed.as_str().starts_with("mcp-") {
         true => Err(format!("the header `{parsed}` belongs to the connection or the protocol, which set it")),
         false => Ok(parsed),
+    }
+}
+
+impl Elsewhere for Remote {
+    fn set_name(&mut self, name: &str) {
+        Arc::make_mut(&mut self.config).name = name.to_owned().into();
+    }
+
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let config = &self.config;
+        let mut problems = config.problems.clone();
+        let authorizes = config.headers.iter().any(|(name, _)| *name == header::AUTHORIZATION);
+        if authorizes && config.forwards_authorization {
+            problems.push(
+                "it is to get a token of this server's own and the client's, and can get one: leave out \
+                 `bearer_from` or `forward_authorization`"
+                    .to_owned(),
+            );
+        }
+        problems.iter().map(|problem| format!("remote {:?}: {problem}", config.name)).collect()
+    }
+
+    fn is_per_caller(&self) -> bool {
+        self.config.forwards_authorization
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        platform: &'a Platform,
+        caller: &'a HeaderMap,
+    ) -> BoxFuture<'a, Result<Found, Unavailable>> {
+        Box::pin(snapshot::fresh(self, platform, caller))
+    }
+
+    fn known<'a>(
+        &'a self,
+        platform: &'a Platform,
+        caller: &'a HeaderMap,
+    ) -> BoxFuture<'a, Result<Found, Unavailable>> {
+        Box::pin(snapshot::any(self, platform, caller))
+    }
+
+    fn peek(&self, platform: &Platform, caller: &HeaderMap) -> RemoteState {
+        snapshot::peek(self, platform, caller)
     }
 }
 

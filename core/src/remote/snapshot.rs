@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     completion::Of,
+    compose::remotes::{Elsewhere, Found, RemoteState, Snapshot},
     limits::{REMOTE_BYTES_MAX, REMOTE_ENTRIES_MAX, REMOTE_PAGES_MAX, echo},
     middleware::Unavailable,
     platform::{LogLevel, Platform, Timestamp},
@@ -25,22 +26,6 @@ use crate::{
 
 /// The shortest time for which lists are good, whatever a server says, so that no storm of clients is passed on to it.
 const TTL_MIN: Duration = Duration::from_secs(1);
-
-/// What a server listed.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    pub(crate) components: Components,
-    /// Tells it from others: the same for the same lists, whoever has asked for them and when.
-    pub(crate) generation: u64,
-}
-
-/// What is known of what a server lists.
-#[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// Why it is not newer, where the server does not answer.
-    pub(crate) stale: Option<Unavailable>,
-}
 
 /// The lists of `remote`, as good as they have to be for a client that lists.
 ///
@@ -81,20 +66,19 @@ pub(super) async fn any(remote: &Remote, platform: &Platform, caller: &HeaderMap
     let known = remote.shelf.of(remote, caller);
     known.look(remote, platform, caller).await;
     match peek(remote, platform, caller) {
-        (Some(snapshot), stale) => Ok(Found { snapshot, stale }),
-        (None, _) => fresh(remote, platform, caller).await,
+        RemoteState { snapshot: Some(snapshot), lacks } => Ok(Found { snapshot, stale: lacks }),
+        RemoteState { snapshot: None, .. } => fresh(remote, platform, caller).await,
     }
 }
 
 /// What this instance knows of the lists of `remote`, and why it is not all.
-pub(super) fn peek(
-    remote: &Remote,
-    platform: &Platform,
-    caller: &HeaderMap,
-) -> (Option<Arc<Snapshot>>, Option<Unavailable>) {
+pub(super) fn peek(remote: &Remote, platform: &Platform, caller: &HeaderMap) -> RemoteState {
     let (known, now) = (remote.shelf.of(remote, caller), platform.now());
     let held = known.held().filter(|held| held.is_usable(now));
-    (held.map(|held| held.snapshot), known.failed(now).map(|why| unavailable(remote, why)))
+    RemoteState {
+        snapshot: held.map(|held| held.snapshot),
+        lacks: known.failed(now).map(|why| unavailable(remote, why)),
+    }
 }
 
 fn unavailable(remote: &Remote, why: String) -> Unavailable {
@@ -177,12 +161,10 @@ async fn pages(client: Client<'_>, method: &'static str, name: &str) -> Result<P
     Err(Failure::Foreign(format!("{method}: it has more than {REMOTE_PAGES_MAX} pages")))
 }
 
-impl Snapshot {
-    /// What the store has of `remote`, where it is still of use.
-    pub(super) fn kept(remote: &Remote, platform: &Platform, bytes: &[u8]) -> Option<Held> {
-        let catalog = Catalog::read(bytes)?;
-        Some(held(remote, platform, &catalog, false)).filter(|held| held.is_usable(platform.now()))
-    }
+/// What the store has of `remote`, where it is still of use.
+pub(super) fn kept(remote: &Remote, platform: &Platform, bytes: &[u8]) -> Option<Held> {
+    let catalog = Catalog::read(bytes)?;
+    Some(held(remote, platform, &catalog, false)).filter(|held| held.is_usable(platform.now()))
 }
 
 /// The lists in `catalog`. What cannot be passed on is left out, and the log says why where the lists are new.
