@@ -30,9 +30,9 @@ fn two_of_one_name_are_named() {
     assert_eq!(
         problems(server),
         [
-            r#"two tools are named "add" (rename one)"#,
-            r#"two resources have the URI "data://x" (rename one)"#,
-            r#"3 prompts are named "p" (rename one)"#,
+            r#"two tools are named "add" (rename one, mount one under a prefix, or say which counts with `Server::on_duplicate`)"#,
+            r#"two resources have the URI "data://x" (rename one, mount one under a prefix, or say which counts with `Server::on_duplicate`)"#,
+            r#"3 prompts are named "p" (rename one, mount one under a prefix, or say which counts with `Server::on_duplicate`)"#,
         ]
     );
 }
