@@ -5,6 +5,7 @@
 mod ask;
 mod content;
 mod definition;
+mod icon;
 mod notice;
 mod request;
 
@@ -22,7 +23,8 @@ pub(crate) use self::{
 pub use self::{
     ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
     content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
-    definition::{CacheHint, Icon, Theme},
+    definition::CacheHint,
+    icon::{Icon, Theme},
     notice::{Change, LoggingLevel, Progress},
 };
 
