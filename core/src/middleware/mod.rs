@@ -47,6 +47,7 @@
 //! One hook alone is a closure: [`on_call_tool`] and its like.
 
 mod chain;
+pub(crate) mod diagram;
 mod hook;
 mod list;
 mod message;
