@@ -51,6 +51,7 @@ mod hook;
 mod list;
 mod message;
 pub(crate) mod order;
+mod rate_limit;
 
 pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
@@ -66,6 +67,7 @@ pub use self::{
         ListResources, ListTools, Message, Notification, Other, ReadResource, Response, TaskMethod,
     },
     order::Stage,
+    rate_limit::{LOCAL_CLIENTS_MAX, Limiter, OnFailure, Per, RateLimiting, Verdict},
 };
 pub use crate::model::Unavailable;
 use crate::{
@@ -76,6 +78,7 @@ use crate::{
     output::{PromptOutput, ResourceOutput, ToolOutput},
     prompt::Prompt,
     resource::Resource,
+    store::Need,
     tool::Tool,
     transform::Components,
 };
@@ -102,6 +105,12 @@ macro_rules! hooks {
             /// What it adds to a server or changes of it, once, when the server is built.
             fn prepare(&self, components: &mut Components, problems: &mut Vec<String>) {
                 let _ = (components, problems);
+            }
+
+            /// What it needs of the [`strong_store`](crate::platform::Platform::strong_store). Where a platform's store lacks it
+            /// the server does not start there, and says what to use instead.
+            fn store_needs(&self) -> Vec<Need> {
+                Vec::new()
             }
 
             /// What of its own settings is wrong, each a sentence with its way out; the server is then not built.

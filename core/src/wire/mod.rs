@@ -25,6 +25,11 @@ pub(crate) fn read<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
     serde_json::from_str(std::str::from_utf8(json).ok()?).ok()
 }
 
+/// Whether a request of either era has this method.
+pub(crate) fn knows(method: &str) -> bool {
+    legacy::knows(method) || modern::knows(method)
+}
+
 /// What `method` with `params` asks for in `era`.
 ///
 /// # Errors
