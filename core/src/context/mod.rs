@@ -378,7 +378,9 @@ impl Context {
     pub async fn changed(&self, change: Change) -> Result<(), ToolError> {
         let change = match change {
             // A mounted server knows its resources by its own URIs.
-            Change::Resource(uri) => Change::Resource(self.0.tables.lift_uri(self.scope(), uri)),
+            Change::Resource(uri) => {
+                Change::Resource(self.0.tables.lift_uri(self.scope(), uri.into_owned()).into())
+            }
             change => change,
         };
         let published = changes::publish(&self.0.tables, &self.0.platform, &change).await;
