@@ -165,10 +165,7 @@ impl Gathered {
             self.problems.extend(
                 problems.into_iter().map(|problem| format!("middleware `{}`: {problem}", middleware.name())),
             );
-            match middleware.store_needs() {
-                needs if needs.is_empty() => {}
-                needs => self.needs.push((format!("middleware `{}`", middleware.name()).into(), needs)),
-            }
+            self.needs.extend(middleware.store_needs());
         }
         self.scopes.push(Scope { parent, chain: middlewares.iter().cloned().collect(), layer, prefix });
         self.lives.extend(server.live.clone());

@@ -75,6 +75,7 @@ use crate::{
     context::Context,
     error::Error,
     future::BoxFuture,
+    model::Text,
     output::{PromptOutput, ResourceOutput, ToolOutput},
     prompt::Prompt,
     resource::Resource,
@@ -107,10 +108,10 @@ macro_rules! hooks {
                 let _ = (components, problems);
             }
 
-            /// What it needs of the [`strong_store`](crate::platform::Platform::strong_store). Where a platform's store lacks it
-            /// the server does not start there, and says what to use instead.
-            fn store_needs(&self) -> Vec<Need> {
-                Vec::new()
+            /// What it needs of the [`strong_store`](crate::platform::Platform::strong_store), and how it is called in the
+            /// message where a platform's store lacks it, as in [`Server::store_has`](crate::Server::store_has).
+            fn store_needs(&self) -> Option<(Text, Vec<Need>)> {
+                None
             }
 
             /// What of its own settings is wrong, each a sentence with its way out; the server is then not built.

@@ -324,10 +324,12 @@ impl Middleware for RateLimiting {
         problems
     }
 
-    fn store_needs(&self) -> Vec<Need> {
+    fn store_needs(&self) -> Option<(Text, Vec<Need>)> {
         match self.counter {
-            Counter::Store(_) => vec![Need::Atomic, Need::Consistent],
-            Counter::Local { .. } | Counter::Limiter(_) => Vec::new(),
+            Counter::Store(_) => {
+                Some(("`RateLimiting`, unless it is `local()`,".into(), vec![Need::Atomic, Need::Consistent]))
+            }
+            Counter::Local { .. } | Counter::Limiter(_) => None,
         }
     }
 
