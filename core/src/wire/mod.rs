@@ -4,9 +4,11 @@
 //! shapes.
 
 pub(crate) mod ask;
+pub(crate) mod cached;
 pub(crate) mod call;
 pub(crate) mod capabilities;
 pub(crate) mod definition;
+pub(crate) mod exact;
 pub(crate) mod jsonrpc;
 mod legacy;
 mod modern;
