@@ -52,6 +52,7 @@ mod list;
 mod message;
 pub(crate) mod order;
 mod rate_limit;
+mod response_cache;
 
 pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
@@ -68,6 +69,10 @@ pub use self::{
     },
     order::Stage,
     rate_limit::{LOCAL_CLIENTS_MAX, Limiter, OnFailure, Per, RateLimiting, Verdict},
+    response_cache::{
+        CACHED_ARGUMENTS_BYTES_MAX, CACHED_RESPONSE_BYTES_MAX, CacheCounts, CacheStatistics, CachedMethod,
+        ResponseCaching,
+    },
 };
 pub use crate::model::Unavailable;
 use crate::{

@@ -146,10 +146,10 @@ struct Piece<'a> {
 enum Kind<'a> {
     #[serde(rename = "t", borrow)]
     Text(Cow<'a, str>),
-    #[serde(rename = "i", borrow)]
-    Image(Base64, Cow<'a, str>),
-    #[serde(rename = "s", borrow)]
-    Sound(Base64, Cow<'a, str>),
+    #[serde(rename = "i")]
+    Image(Base64, #[serde(borrow)] Cow<'a, str>),
+    #[serde(rename = "s")]
+    Sound(Base64, #[serde(borrow)] Cow<'a, str>),
     #[serde(rename = "l", borrow)]
     Link(Link<'a>),
     #[serde(rename = "r", borrow)]

@@ -2,7 +2,7 @@
 //!
 //! A `Value` rounds integers of more than 64 bits, and serde_json reads a float to within one unit of its last place.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Number, Value, value::RawValue};
@@ -75,11 +75,11 @@ pub(crate) fn value(json: &str) -> Option<Value> {
 /// The object that was written as `json`, as [`value`] reads it.
 pub(crate) fn object(json: &str) -> Option<Map<String, Value>> {
     let Ordered(members) = serde_json::from_str(json).ok()?;
-    members.iter().map(|(name, member)| Some((name.clone().into_owned(), value(member.get())?))).collect()
+    members.into_iter().map(|(name, member)| Some((name, value(member.get())?))).collect()
 }
 
 /// The members of an object in their order, still as JSON.
-struct Ordered<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Ordered<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Ordered<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -93,8 +93,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Ordered<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    members.push((name.into(), value));
+                while let Some((name, value)) = map.next_entry()? {
+                    members.push((name, value));
                 }
                 Ok(Ordered(members))
             }
