@@ -159,7 +159,8 @@ fn each_of_a_batch_counts() {
     let ping = |id| json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
     let batch = json!([ping(1), ping(2), ping(3)]);
     let answer = stage.post(batch.to_string(), &[("mcp-protocol-version", "2025-03-26")]);
-    let refused: Vec<_> = answer.json.as_array().unwrap().iter().map(|one| one["error"]["code"].as_i64()).collect();
+    let refused: Vec<_> =
+        answer.json.as_array().unwrap().iter().map(|one| one["error"]["code"].as_i64()).collect();
     assert_eq!(refused, [None, None, Some(-32000)]);
 }
 
@@ -218,7 +219,8 @@ fn an_address_counts_where_its_header_is_named_and_goes_before_a_session() {
 
     // Whoever wants another session gets one, so an address counts for more.
     let session = Session::begin(&stage);
-    let request = || session.request(http::Method::POST, call("one").to_string(), &[("x-forwarded-for", "192.0.2.7")]);
+    let request =
+        || session.request(http::Method::POST, call("one").to_string(), &[("x-forwarded-for", "192.0.2.7")]);
     assert!(is_refused(&Answer::new(stage.send(request()))));
 
     // A header that nobody has named says nothing.
@@ -306,7 +308,9 @@ fn two_limits_count_apart_and_one_that_is_shared_counts_for_two_servers() {
 
     let limits = |requests| RateLimiting::token_bucket(1.0).burst(requests);
     let named = |name: &'static str, limits: RateLimiting| {
-        Server::new(name, "1").tool(Tool::new("one", "One.", |_, _: NoArguments| async { 1 })).middleware(limits)
+        Server::new(name, "1")
+            .tool(Tool::new("one", "One.", |_, _: NoArguments| async { 1 }))
+            .middleware(limits)
     };
     let ask = |stage: &Stage| stage.modern("tools/call", calls("one"));
     let first = Stage::new(named("first", limits(1)));
@@ -360,7 +364,8 @@ fn each_round_of_a_call_counts_and_what_nobodys_request_has_begun_does_not() {
     let asked = stage.modern("tools/call", json!({"name": "greet", "_meta": capable()}));
     let state = asked.json["result"]["requestState"].clone();
     let answers = json!({"name": {"action": "accept", "content": {"name": "Ada"}}});
-    let again = json!({"name": "greet", "requestState": state, "inputResponses": answers, "_meta": capable()});
+    let again =
+        json!({"name": "greet", "requestState": state, "inputResponses": answers, "_meta": capable()});
     assert_eq!(stage.modern("tools/call", again.clone()).message(), "Ada");
     assert!(is_refused(&stage.modern("tools/call", again)));
 
@@ -419,8 +424,9 @@ fn the_store_forgets_who_has_not_come_for_a_while() {
     ] {
         let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
-        let mut stage =
-            Stage::built(server().middleware(limits), Settings::default(), |builder| builder.store(store.clone()));
+        let mut stage = Stage::built(server().middleware(limits), Settings::default(), |builder| {
+            builder.store(store.clone())
+        });
         stage.clock = clock.clone();
         assert_eq!(refusals(2, || stage.modern("tools/list", json!({}))), [false; 2]);
         let entries = || {
@@ -477,7 +483,8 @@ fn it_is_not_served_on_a_store_that_cannot_count_and_says_the_way_out() {
     let memory = || Arc::new(MemoryStore::new(Arc::new(clock.clone())));
     let weak = || Arc::new(Fallback::new(memory(), memory())) as Arc<dyn Store>;
     let problems = |limits: RateLimiting, store: Arc<dyn Store>| {
-        let stage = Stage::built(server().middleware(limits), Settings::default(), |builder| builder.store(store));
+        let stage =
+            Stage::built(server().middleware(limits), Settings::default(), |builder| builder.store(store));
         stage.service.problems(&stage.platform)
     };
     let limits = || RateLimiting::token_bucket(1.0);
@@ -497,7 +504,10 @@ fn it_is_not_served_on_a_store_that_cannot_count_and_says_the_way_out() {
 fn nonsense_is_refused_when_the_server_is_built_and_the_last_that_makes_sense_is_not() {
     let day = Duration::from_secs(24 * 60 * 60);
     for (limits, says) in [
-        (RateLimiting::token_bucket(0.0), "its rate is 0 per second: write a number above 0 and up to 1000000"),
+        (
+            RateLimiting::token_bucket(0.0),
+            "its rate is 0 per second: write a number above 0 and up to 1000000",
+        ),
         (RateLimiting::token_bucket(f64::NAN), "its rate is NaN"),
         (RateLimiting::token_bucket(-1.0), "its rate is -1"),
         (RateLimiting::token_bucket(f64::INFINITY), "its rate is inf"),
@@ -513,8 +523,14 @@ fn nonsense_is_refused_when_the_server_is_built_and_the_last_that_makes_sense_is
         (RateLimiting::by_limiter(Odd::default()).local(), "a limiter counts for it"),
         (RateLimiting::default().address_header("x forwarded"), "the header \"x forwarded\", which is none"),
         (RateLimiting::default().methods(["tool/call"]), "the method \"tool/call\", which no revision has"),
-        (RateLimiting::default().methods(["tools/list"]).tools(["one"]), "`tools/call` is not among its methods"),
-        (RateLimiting::default().methods(["tools/list"]).per(Per::Tool), "`tools/call` is not among its methods"),
+        (
+            RateLimiting::default().methods(["tools/list"]).tools(["one"]),
+            "`tools/call` is not among its methods",
+        ),
+        (
+            RateLimiting::default().methods(["tools/list"]).per(Per::Tool),
+            "`tools/call` is not among its methods",
+        ),
     ] {
         let error = server().middleware(limits).build().unwrap_err();
         let [problem] = error.problems() else { panic!("{says}: {error}") };
@@ -530,7 +546,9 @@ fn nonsense_is_refused_when_the_server_is_built_and_the_last_that_makes_sense_is
         server().middleware(limits).build().unwrap();
     }
     let wrong = server().middleware(ResponseCaching::new()).middleware(RateLimiting::default());
-    assert!(wrong.build().unwrap_err().to_string().contains("`ResponseCaching` stands before `RateLimiting`"));
+    assert!(
+        wrong.build().unwrap_err().to_string().contains("`ResponseCaching` stands before `RateLimiting`")
+    );
 }
 
 /// Lets every other request through.
@@ -607,7 +625,8 @@ fn of_requests_on_many_threads_exactly_as_many_go_on_as_may() {
                 scope.spawn(move || {
                     for _ in 0..EACH {
                         let (body, headers) = common::modern("tools/call", calls("one"));
-                        let mut request = http::Request::post("/mcp").header("content-type", "application/json");
+                        let mut request =
+                            http::Request::post("/mcp").header("content-type", "application/json");
                         for (name, value) in &headers {
                             request = request.header(*name, value);
                         }

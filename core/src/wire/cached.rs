@@ -97,7 +97,8 @@ fn text(text: Cow<'_, str>) -> Text {
 
 #[derive(Serialize, Deserialize)]
 struct Tool<'a> {
-    #[serde(rename = "c", borrow, default, skip_serializing_if = "Vec::is_empty")]
+    /// Never left out: what has none of these members would otherwise be an answer with nothing in it.
+    #[serde(rename = "c", borrow)]
     content: Vec<Piece<'a>>,
     #[serde(rename = "s", borrow, default, skip_serializing_if = "Option::is_none")]
     structured: Option<Cow<'a, RawValue>>,
@@ -334,19 +335,16 @@ mod properties {
     }
 
     fn contents() -> impl Strategy<Value = ResourceContents> {
-        let kept = prop_oneof![
-            any::<String>().prop_map(ResourceData::Text),
-            data().prop_map(ResourceData::Blob)
-        ];
+        let kept =
+            prop_oneof![any::<String>().prop_map(ResourceData::Text), data().prop_map(ResourceData::Blob)];
         (some_text(), option::of(some_text()), kept, meta())
             .prop_map(|(uri, mime_type, data, meta)| ResourceContents { uri, mime_type, data, meta })
     }
 
     fn annotations() -> impl Strategy<Value = Annotations> {
         let role = prop_oneof![Just(Role::User), Just(Role::Assistant)];
-        (prop::collection::vec(role, 0..3), option::of(floats()), option::of(some_text())).prop_map(
-            |(audience, priority, last_modified)| Annotations { audience, priority, last_modified },
-        )
+        (prop::collection::vec(role, 0..3), option::of(floats()), option::of(some_text()))
+            .prop_map(|(audience, priority, last_modified)| Annotations { audience, priority, last_modified })
     }
 
     fn content() -> impl Strategy<Value = Content> {
@@ -412,6 +410,6 @@ mod properties {
     #[test]
     fn a_failure_is_not_kept() {
         assert!(ToolOutput::new().content("no").is_error().write().is_none());
-        assert_eq!(ToolOutput::new().write().as_deref(), Some("{}"));
+        assert_eq!(ToolOutput::new().write().as_deref(), Some("{\"c\":[]}"));
     }
 }

@@ -117,8 +117,20 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(one, same[0]);
         let numbers = [
-            "1", "1.0", "1e0", "12345678901234567890123", "12345678901234567890124", "0.1",
-            "0.10000000000000000001", "\"1\"", "[1]", "null", "{}", "[]", "{\"a\":1}", "{\"a\":1,\"a\":2}",
+            "1",
+            "1.0",
+            "1e0",
+            "12345678901234567890123",
+            "12345678901234567890124",
+            "0.1",
+            "0.10000000000000000001",
+            "\"1\"",
+            "[1]",
+            "null",
+            "{}",
+            "[]",
+            "{\"a\":1}",
+            "{\"a\":1,\"a\":2}",
             "{\"a\":2,\"a\":1}",
         ];
         let mut forms: Vec<_> = numbers.iter().map(|json| canonical(json).unwrap()).collect();
@@ -141,7 +153,8 @@ mod properties {
     /// Any JSON, with any floats.
     pub(crate) fn with_floats() -> impl Strategy<Value = Value> {
         let float = proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO;
-        (json(), prop::collection::vec(float, 0..4)).prop_map(|(value, floats)| serde_json::json!([value, floats]))
+        (json(), prop::collection::vec(float, 0..4))
+            .prop_map(|(value, floats)| serde_json::json!([value, floats]))
     }
 
     proptest! {

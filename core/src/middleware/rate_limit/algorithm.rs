@@ -251,7 +251,10 @@ mod properties {
                 let just_before = retry_after.checked_sub(Duration::from_millis(2));
                 if let Some(early) = just_before.and_then(|early| u64::try_from(early.as_millis()).ok()) {
                     let early = algorithm.decide(kept, Timestamp::from_millis(now + early));
-                    assert!(matches!(early, Decision::Refuse { .. }), "told to wait for longer than it has to");
+                    assert!(
+                        matches!(early, Decision::Refuse { .. }),
+                        "told to wait for longer than it has to"
+                    );
                 }
             }
             outcomes.push((now, matches!(decision, Decision::Admit { .. })));

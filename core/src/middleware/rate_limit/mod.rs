@@ -217,7 +217,8 @@ impl RateLimiting {
             None => self.problems.push("it is local, and a limiter counts for it (leave out one)".to_owned()),
         }
         if clients == 0 {
-            self.problems.push("it remembers 0 clients, and so would refuse nobody: write 1 or more".to_owned());
+            self.problems
+                .push("it remembers 0 clients, and so would refuse nobody: write 1 or more".to_owned());
         }
         self
     }
@@ -239,7 +240,8 @@ impl RateLimiting {
 
     /// Whether `message` is one that is counted.
     fn counts(&self, message: &Message) -> bool {
-        let is_method = self.methods.is_empty() || self.methods.iter().any(|method| method == message.method());
+        let is_method =
+            self.methods.is_empty() || self.methods.iter().any(|method| method == message.method());
         let is_tool = self.tools.is_empty()
             || match message {
                 Message::CallTool(call) => self.tools.iter().any(|tool| tool == call.name()),

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn callers_of_whom_anything_lasting_differs_are_two() {
-        let ada = || Principal::new("ada").from_issuer("https://idp.example").through_client("app").scope("read");
+        let ada =
+            || Principal::new("ada").from_issuer("https://idp.example").through_client("app").scope("read");
         let others = [
             Principal::new("ada").through_client("app").scope("read"),
             Principal::new("ada").from_issuer("https://idp.example").scope("read"),
@@ -80,10 +81,14 @@ mod tests {
 
     #[test]
     fn another_token_of_the_same_caller_is_the_same_caller() {
-        let first = Principal::new("ada").scope("a").scope("b").claim("exp", 1).claim("jti", "x").claim("org", "o");
+        let first =
+            Principal::new("ada").scope("a").scope("b").claim("exp", 1).claim("jti", "x").claim("org", "o");
         let second = Principal::new("ada").scope("b").scope("a").scope("b").claim("org", "o").claim("exp", 2);
         assert_eq!(identity(&first), identity(&second));
         let nested = |json| Principal::new("ada").claim("realm", json);
-        assert_eq!(identity(&nested(json!({"a": 1, "b": 2}))).to_string(), identity(&nested(json!({"b": 2, "a": 1}))).to_string());
+        assert_eq!(
+            identity(&nested(json!({"a": 1, "b": 2}))).to_string(),
+            identity(&nested(json!({"b": 2, "a": 1}))).to_string()
+        );
     }
 }

@@ -47,7 +47,8 @@ impl Selected {
             Self::Whole => whole,
             Self::Keys(keys) => {
                 let by_key = by_key(&whole);
-                let selected = keys.iter().filter_map(|key| by_key.get(key.as_str()).map(|found| Arc::clone(found)));
+                let selected =
+                    keys.iter().filter_map(|key| by_key.get(key.as_str()).map(|found| Arc::clone(found)));
                 selected.collect::<Vec<_>>().into()
             }
         }

@@ -6,11 +6,11 @@ mod statistics;
 
 use std::{fmt, time::Duration};
 
+use self::{key::Asked, list::Selected, statistics::Event};
 pub use self::{
     key::CACHED_ARGUMENTS_BYTES_MAX,
     statistics::{CacheCounts, CacheStatistics, CachedMethod},
 };
-use self::{key::Asked, list::Selected, statistics::Event};
 use super::{
     CallTool, Component, GetPrompt, Hooked, ListPrompts, ListResourceTemplates, ListResources, ListTools,
     Listed, Middleware, Next, ReadResource, Stage,
@@ -213,7 +213,8 @@ impl ResponseCaching {
         let name = &tool.definition.name;
         let hints = &tool.definition.hints;
         let is_repeatable = hints.read_only == Some(true) && hints.idempotent == Some(true);
-        let is_answered_at_once = tool.task != Some(TaskSupport::Required) && tool.client_capabilities.is_empty();
+        let is_answered_at_once =
+            tool.task != Some(TaskSupport::Required) && tool.client_capabilities.is_empty();
         (is_repeatable || self.included_tools.contains(name))
             && !self.excluded_tools.contains(name)
             && is_answered_at_once
@@ -226,7 +227,8 @@ impl ResponseCaching {
         // A health tells how it is now.
         let is_steady = !resource.starts_nothing && !cx.0.tables.offers.subscribe;
         let takes = (is_steady || names(&self.included_resources)) && !names(&self.excluded_resources);
-        let ttl = self.ttl_of(CachedMethod::ReadResource).filter(|_| takes && permit(cx, resource).is_ok())?;
+        let ttl =
+            self.ttl_of(CachedMethod::ReadResource).filter(|_| takes && permit(cx, resource).is_ok())?;
         match resource.cache.ttl_ms {
             0 => Some(ttl),
             hint => Some(ttl.min(Duration::from_millis(hint))),
@@ -283,7 +285,8 @@ impl ResponseCaching {
         if bytes > max {
             self.statistics.count(place.method, Event::TooLarge);
             let method = place.method.as_str();
-            let line = format!("a response to {method} has {bytes} bytes, more than the {max} that are cached");
+            let line =
+                format!("a response to {method} has {bytes} bytes, more than the {max} that are cached");
             cx.platform().log(LogLevel::Debug, &line);
         } else if place.cache.keep(&place.key, json.into(), place.ttl).await {
             self.statistics.count(place.method, Event::Stored);
