@@ -167,6 +167,7 @@ impl Gathered {
             self.problems.extend(
                 problems.into_iter().map(|problem| format!("middleware `{}`: {problem}", middleware.name())),
             );
+            self.needs.extend(middleware.store_needs());
         }
         let chain = middlewares.iter().cloned().collect();
         self.scopes.push(Scope { name: server.who.name.clone(), parent, chain, layer, prefix });
