@@ -59,6 +59,8 @@ impl Layer {
 /// A server in the tree, as requests meet it.
 #[doc(hidden)]
 pub struct Scope {
+    /// What it is called.
+    pub(crate) name: Text,
     pub(crate) parent: usize,
     /// Its own middlewares.
     pub(crate) chain: Chain,
@@ -187,10 +189,11 @@ impl Gathered {
             self.problems.extend(
                 problems.into_iter().map(|problem| format!("middleware `{}`: {problem}", middleware.name())),
             );
+            self.needs.extend(middleware.store_needs());
         }
         let renames = layer.0.len() > usize::from(prefix.is_some()) || !server.transforms.is_empty();
         let chain = middlewares.iter().cloned().collect();
-        self.scopes.push(Scope { parent, chain, layer, prefix, renames });
+        self.scopes.push(Scope { name: server.who.name.clone(), parent, chain, layer, prefix, renames });
         self.lives.extend(server.live.clone());
         self.spans.extend(std::mem::take(&mut server.lifespans).into_iter().map(|span| (scope, span)));
         for route in std::mem::take(&mut server.routes) {
@@ -355,7 +358,9 @@ impl Gathered {
         }
         let scope = self.scopes.len();
         let renames = layer.0.len() > usize::from(prefix.is_some());
-        self.scopes.push(Scope { parent, chain: Arc::from([]), layer: layer.clone(), prefix, renames });
+        let name = remote.name().to_owned().into();
+        let (chain, layer_too) = (Arc::from([]), layer.clone());
+        self.scopes.push(Scope { name, parent, chain, layer: layer_too, prefix, renames });
         self.remotes.push(RemoteMount { remote, scope });
         Some(Part::Remote(layer, self.remotes.len() - 1))
     }

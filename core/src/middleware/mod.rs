@@ -47,10 +47,13 @@
 //! One hook alone is a closure: [`on_call_tool`] and its like.
 
 mod chain;
+pub(crate) mod diagram;
 mod hook;
 mod list;
 mod message;
 pub(crate) mod order;
+mod rate_limit;
+mod response_cache;
 
 pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
@@ -66,6 +69,11 @@ pub use self::{
         ListResources, ListTools, Message, Notification, Other, ReadResource, Response, TaskMethod,
     },
     order::Stage,
+    rate_limit::{LOCAL_CLIENTS_MAX, Limiter, OnFailure, Per, RateLimiting, Verdict},
+    response_cache::{
+        CACHED_ARGUMENTS_BYTES_MAX, CACHED_RESPONSE_BYTES_MAX, CacheCounts, CacheStatistics, CachedMethod,
+        ResponseCaching,
+    },
 };
 pub use crate::model::Unavailable;
 use crate::{
@@ -73,9 +81,11 @@ use crate::{
     context::Context,
     error::Error,
     future::BoxFuture,
+    model::Text,
     output::{PromptOutput, ResourceOutput, ToolOutput},
     prompt::Prompt,
     resource::Resource,
+    store::Need,
     tool::Tool,
     transform::Components,
 };
@@ -102,6 +112,12 @@ macro_rules! hooks {
             /// What it adds to a server or changes of it, once, when the server is built.
             fn prepare(&self, components: &mut Components, problems: &mut Vec<String>) {
                 let _ = (components, problems);
+            }
+
+            /// What it needs of the [`strong_store`](crate::platform::Platform::strong_store), and how it is called in the
+            /// message where a platform's store lacks it, as in [`Server::store_has`](crate::Server::store_has).
+            fn store_needs(&self) -> Option<(Text, Vec<Need>)> {
+                None
             }
 
             /// What of its own settings is wrong, each a sentence with its way out; the server is then not built.
