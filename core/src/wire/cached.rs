@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 
-use super::exact;
+use super::{exact, jsonrpc::present};
 use crate::{
     base64::Base64,
     model::{
@@ -34,7 +34,7 @@ impl Cached for ToolOutput {
         }
         serde_json::to_string(&Tool {
             content: self.content.iter().map(Piece::of).collect(),
-            structured: self.structured.as_deref().map(Cow::Borrowed),
+            structured: self.structured.as_deref(),
             wrapped: self.wrapped,
             meta: ExactMeta(Cow::Borrowed(&self.meta)),
         })
@@ -45,7 +45,7 @@ impl Cached for ToolOutput {
         let Tool { content, structured, wrapped, meta } = super::read(json.as_bytes())?;
         Some(Self {
             content: content.into_iter().map(Piece::into_content).collect(),
-            structured: structured.map(Cow::into_owned),
+            structured: structured.map(ToOwned::to_owned),
             is_error: false,
             meta: meta.0.into_owned(),
             wrapped,
@@ -100,8 +100,14 @@ struct Tool<'a> {
     /// Never left out: what has none of these members would otherwise be an answer with nothing in it.
     #[serde(rename = "c", borrow)]
     content: Vec<Piece<'a>>,
-    #[serde(rename = "s", borrow, default, skip_serializing_if = "Option::is_none")]
-    structured: Option<Cow<'a, RawValue>>,
+    #[serde(
+        rename = "s",
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    structured: Option<&'a RawValue>,
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     wrapped: Option<bool>,
     #[serde(rename = "m", borrow, default, skip_serializing_if = "ExactMeta::is_empty")]
