@@ -47,25 +47,34 @@
 //! One hook alone is a closure: [`on_call_tool`] and its like.
 
 mod chain;
+mod dereference;
+mod ending;
 mod hook;
 mod list;
+mod logging;
 mod message;
 pub(crate) mod order;
+mod payload;
+mod timing;
 
 pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
     chain::Next,
+    dereference::{DEREFERENCED_VALUES_MAX, Dereference, REFERENCES_MAX},
     hook::{
         Hook, on_call_tool, on_complete, on_discover, on_get_prompt, on_initialize, on_list_prompts,
         on_list_resource_templates, on_list_resources, on_list_tools, on_message, on_notification,
         on_read_resource, on_request, on_task,
     },
     list::{Component, Listed},
+    logging::{Logging, PAYLOAD_CHARS_MAX, StructuredLogging},
     message::{
         CallTool, Complete, Discover, GetPrompt, Hooked, Initialize, ListPrompts, ListResourceTemplates,
         ListResources, ListTools, Message, Notification, Other, ReadResource, Response, TaskMethod,
     },
     order::Stage,
+    payload::{REDACTED, SECRET_NAMES},
+    timing::{DetailedTiming, Timing},
 };
 pub use crate::model::Unavailable;
 use crate::{
