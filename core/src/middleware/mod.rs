@@ -46,21 +46,29 @@
 //!
 //! One hook alone is a closure: [`on_call_tool`] and its like.
 
+mod authorization;
 mod chain;
 mod dereference;
 mod ending;
+mod error_handling;
 mod hook;
 mod list;
 mod logging;
 mod message;
 pub(crate) mod order;
 mod payload;
+mod ping;
+mod response_limit;
+mod retry;
 mod timing;
+mod tool_injection;
 
 pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
+    authorization::Authorization,
     chain::Next,
     dereference::{DEREFERENCED_VALUES_MAX, Dereference, REFERENCES_MAX},
+    error_handling::{ERROR_KEYS_MAX, ErrorCounts, ErrorHandling, Failure},
     hook::{
         Hook, on_call_tool, on_complete, on_discover, on_get_prompt, on_initialize, on_list_prompts,
         on_list_resource_templates, on_list_resources, on_list_tools, on_message, on_notification,
@@ -74,7 +82,11 @@ pub use self::{
     },
     order::Stage,
     payload::{REDACTED, SECRET_NAMES},
+    ping::Ping,
+    response_limit::{RESPONSE_BYTES_MAX, ResponseLimiting},
+    retry::Retry,
     timing::{DetailedTiming, Timing},
+    tool_injection::{PromptTools, ResourceTools, ToolInjection},
 };
 pub use crate::model::Unavailable;
 use crate::{
