@@ -344,6 +344,10 @@ impl Node {
         for middleware in &self.middlewares {
             middleware.prepare(&mut components, &mut flat.problems);
         }
+        // What they have added is this server's own.
+        for place in places(&mut components).filter(|place| place.scope == 0) {
+            place.scope = self.scope;
+        }
         for problem in flat.problems.iter_mut().skip(told) {
             *problem = format!("server {:?}: {problem}", self.name);
         }

@@ -352,22 +352,22 @@ pub struct Initialize {}
 pub struct Discover {}
 
 /// A `tools/list`. Hooks see the whole list; its pages are cut afterwards.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListTools {}
 
 /// A `resources/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListResources {}
 
 /// A `resources/templates/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListResourceTemplates {}
 
 /// A `prompts/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListPrompts {}
 

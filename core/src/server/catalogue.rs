@@ -202,6 +202,11 @@ impl Catalogue {
         templates.find_map(|template| fits(template, uri))
     }
 
+    /// The resource or template whose own URI this is, placeholders and all.
+    pub(crate) fn resource_named(&self, uri: &str) -> Option<&Arc<Resource>> {
+        self.templates.get(uri).or_else(|| self.resources.get(uri))
+    }
+
     /// The completion of `argument` of what a client names; no completion where there is none for it.
     ///
     /// # Errors
@@ -217,8 +222,8 @@ impl Catalogue {
                 prompt.definition.arguments.iter().any(|known| known.name == argument)
             }
             Completed::Resource(uri) => {
-                let resource = self.templates.get(uri).or_else(|| self.resources.get(uri));
-                let template = resource.ok_or("resource or template")?.template.as_ref();
+                let resource = self.resource_named(uri).ok_or("resource or template")?;
+                let template = resource.template.as_ref();
                 template.is_some_and(|template| template.names().iter().any(|known| *known == argument))
             }
         };

@@ -4,7 +4,10 @@ pub(crate) mod version;
 
 use std::fmt;
 
-pub use crate::model::{About, Kind};
+pub use crate::{
+    middleware::{Dereference, PromptTools as PromptsAsTools, ResourceTools as ResourcesAsTools},
+    model::{About, Kind},
+};
 use crate::{completion::Completion, prompt::Prompt, resource::Resource, tool::Tool};
 
 /// What a server or a mount has, on its way to being served.
