@@ -1,16 +1,16 @@
 //! Serves what has come through the middlewares: finds the component, goes through those of a mounted server, and runs it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use crate::{
     auth,
     completion::Completions,
     context::Context,
-    error::{Error, ToolError},
+    error::{Error, ErrorKind, ToolError},
     future::{BoxFuture, caught},
     limits::echo,
     middleware::{
-        CallTool, Complete, Component, Course, End, GetPrompt, Listed, Message, ReadResource, Response,
+        CallTool, Complete, Component, Course, End, GetPrompt, ListTools, Listed, Message, ReadResource, Response,
     },
     model::{Completed, Listing, Pairs, ResourceContents},
     output::{PromptOutput, ResourceOutput, ToolOutput},
@@ -172,7 +172,7 @@ async fn find_tool(cx: Context, call: CallTool) -> Result<ToolOutput, Error> {
 /// Calls `tool` through the middlewares of the mounted servers on the way to it, of which `hop` have been passed.
 pub(crate) fn enter_tool(cx: Context, tool: Arc<Tool>, hop: usize, call: CallTool) -> Answering<ToolOutput> {
     Box::pin(async move {
-        let next = tool.place.hops.get(hop).filter(|_| !tool.place.entered);
+        let next = tool.place.next(hop);
         let Some(next) = next else { return run_tool(cx, &tool, call).await };
         let message = Message::CallTool(CallTool { name: next.key.clone().into_owned(), ..call });
         let scope = next.scope;
@@ -226,7 +226,11 @@ async fn find_resource(cx: Context, read: ReadResource) -> Result<ResourceOutput
     };
     let (resource, values) = found.ok_or_else(|| Error::resource_not_found(read.uri.clone()))?;
     let values = owned(values)?;
-    permit(&cx, &**resource)?;
+    permit(&cx, &**resource).map_err(|error| match error.kind {
+        // Who is not shown a template does not learn that there is one.
+        ErrorKind::ResourceNotFound { .. } => Error::resource_not_found(read.uri.clone()),
+        _ => error,
+    })?;
     let uri = read.uri.clone();
     let mut output = enter_resource(cx, Arc::clone(resource), 0, values).await?;
     for part in &mut output.contents {
@@ -252,7 +256,7 @@ pub(crate) fn enter_resource(
     values: Values,
 ) -> Answering<ResourceOutput> {
     Box::pin(async move {
-        let next = resource.place.hops.get(hop).filter(|_| !resource.place.entered);
+        let next = resource.place.next(hop);
         let Some(next) = next else { return read_resource(cx, &resource, &values).await };
         let uri = match resource.is_template() {
             true => UriTemplate::parse(&next.key)
@@ -308,7 +312,7 @@ pub(crate) fn enter_prompt(
     get: GetPrompt,
 ) -> Answering<PromptOutput> {
     Box::pin(async move {
-        let next = prompt.place.hops.get(hop).filter(|_| !prompt.place.entered);
+        let next = prompt.place.next(hop);
         let Some(next) = next else { return get_prompt(cx, &prompt, get).await };
         let message = Message::GetPrompt(GetPrompt { name: next.key.clone().into_owned(), ..get });
         let scope = next.scope;
@@ -373,6 +377,53 @@ fn view<T: Component>(cx: Context, listing: Listing, scope: Option<usize>) -> An
             list.set(all);
         }
         Ok(list)
+    })
+}
+
+/// Those of `tools` that the caller may see, as the middlewares of the servers leave them: what a search may tell of.
+pub(crate) async fn seen(cx: &Context, mut tools: Vec<Arc<Tool>>) -> Result<Vec<Arc<Tool>>, Error> {
+    tools.retain(|tool| permit(cx, &**tool).is_ok());
+    let mut seen = seen_in(cx.clone(), 0, tools).await?;
+    seen.retain(|tool| permit(cx, &**tool).is_ok());
+    Ok(seen)
+}
+
+/// Those of `tools`, which are in the view of the server of `scope`, that its middlewares leave, and those of what is mounted
+/// in it.
+fn seen_in(cx: Context, scope: usize, mut tools: Vec<Arc<Tool>>) -> Answering<Vec<Arc<Tool>>> {
+    Box::pin(async move {
+        let tables = Arc::clone(&cx.0.tables);
+        let inner: BTreeSet<_> =
+            tools.iter().filter_map(|tool| tool.place.hops.first()).map(|hop| hop.scope).collect();
+        for scope in inner {
+            let Some((view, _)) = tables.view(scope) else { continue };
+            let here = |tool: &Tool| {
+                let hop = tool.place.hops.first().filter(|hop| hop.scope == scope)?;
+                view.tool(&hop.key).cloned()
+            };
+            let left = seen_in(cx.clone(), scope, tools.iter().filter_map(|tool| here(tool)).collect()).await?;
+            let left: BTreeSet<_> = left.iter().map(|tool| &*tool.definition.name).collect();
+            tools.retain(|tool| {
+                let hop = tool.place.hops.first().filter(|hop| hop.scope == scope);
+                hop.is_none_or(|hop| left.contains(&*hop.key))
+            });
+        }
+        let chain = match scope {
+            0 => &tables.chain,
+            scope => match tables.view(scope) {
+                Some((_, scope)) => &scope.chain,
+                None => return Ok(tools),
+            },
+        };
+        if chain.is_empty() || tools.is_empty() {
+            return Ok(tools);
+        }
+        let course = Course { chain: Arc::clone(chain), end: End::Found(tools.into()) };
+        let message = Message::ListTools(ListTools { is_search: true });
+        match course.run(cx.in_scope(scope), message).await? {
+            Response::Tools(tools) => Ok(tools.into_vec()),
+            _ => Err(mismatch()),
+        }
     })
 }
 

@@ -97,7 +97,7 @@ macro_rules! components {
 }
 
 components! {
-    Tool: tools, tools, |_| Message::ListTools(ListTools {}), Tools;
+    Tool: tools, tools, |_| Message::ListTools(ListTools::default()), Tools;
     Resource: resources, resources, list_resources, Resources | ResourceTemplates;
     Prompt: prompts, prompts, |_| Message::ListPrompts(ListPrompts {}), Prompts;
 }

@@ -1,9 +1,28 @@
 //! What can be done to the components of a server or a mount before they are served: rename, hide, filter, add.
 
+mod filter;
+mod namespace;
+mod prompt;
+mod resource;
+mod search;
+mod tool;
 pub(crate) mod version;
+mod visibility;
 
 use std::fmt;
 
+pub(crate) use self::search::Mark;
+#[cfg(feature = "pattern")]
+pub use self::search::RegexSearch;
+pub use self::{
+    filter::{Filter, VersionFilter},
+    namespace::Namespace,
+    prompt::PromptTransform,
+    resource::ResourceTransform,
+    search::BM25Search,
+    tool::{ArgTransform, ToolTransform},
+    visibility::{Visibility, VisibleTo},
+};
 pub use crate::model::{About, Kind};
 use crate::{completion::Completion, prompt::Prompt, resource::Resource, tool::Tool};
 
