@@ -41,6 +41,7 @@ pub mod future;
 mod handle;
 mod health;
 pub mod http;
+mod image;
 mod inbound;
 mod journal;
 mod keyring;
@@ -74,7 +75,7 @@ mod uri;
 mod version;
 mod wire;
 
-pub use edgemcp_macros::{completion, prompt, resource, tool};
+pub use edgemcp_macros::{completion, icon, include_icon, prompt, resource, tool};
 
 pub use self::{
     arguments::NoArguments,
@@ -85,6 +86,7 @@ pub use self::{
     error::{Error, ErrorKind, ToolError},
     handle::{HANDLE_TTL, Handle},
     health::{HEALTH_TIME_MAX, HEALTH_URI, Health},
+    image::{IconError, Image, ImageError},
     lifespan::{Lifespan, START_TIME_MAX, State},
     model::{
         Annotations, CacheHint, Change, Content, Icon, LoggingLevel, ModelPreferences, Progress,

@@ -38,6 +38,7 @@ pub use crate::{
     completion::COMPLETION_VALUES_MAX,
     context::SESSION_VALUE_BYTES_MAX,
     handle::HANDLE_BYTES_MAX,
+    image::ICON_BYTES_MAX,
     journal::{ASKS_MAX, STEPS_MAX},
     keyring::{SEAL_KEY_BYTES_MIN, SEAL_KEYS_MAX},
     line::SAID_WAITING_MAX,

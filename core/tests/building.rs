@@ -30,9 +30,9 @@ fn two_of_one_name_are_named() {
     assert_eq!(
         problems(server),
         [
-            r#"two tools are named "add" (rename one)"#,
-            r#"two resources have the URI "data://x" (rename one)"#,
-            r#"3 prompts are named "p" (rename one)"#,
+            r#"two tools are named "add" (rename one, mount one under a prefix, or say which counts with `Server::on_duplicate`)"#,
+            r#"two resources have the URI "data://x" (rename one, mount one under a prefix, or say which counts with `Server::on_duplicate`)"#,
+            r#"3 prompts are named "p" (rename one, mount one under a prefix, or say which counts with `Server::on_duplicate`)"#,
         ]
     );
 }
@@ -95,6 +95,53 @@ fn names_descriptions_icons_and_paths_are_checked() {
         |_, _: NoArguments| async {},
     ));
     assert!(fine.icon(Icon::new("data:image/png;base64,AAAA")).build().is_ok());
+}
+
+#[test]
+fn an_icon_is_one_that_clients_take_wherever_it_stands() {
+    let fine =
+        ["https://example.com/a.png", "http://localhost:8000/a.png", "http://127.0.0.1/", "http://[::1]:1"];
+    let server = fine.into_iter().fold(Server::new("test", "1"), |server, src| server.icon(Icon::new(src)));
+    let server = server.icon(Icon::new("data:image/svg+xml;charset=utf-8;base64,PHN2Zy8+"));
+    let sizes = ["any", "1x1", "48x48", "1024x768"];
+    let sized = sizes.into_iter().fold(Icon::new("https://example.com/a.png"), Icon::size);
+    assert!(server.icon(sized).build().is_ok());
+
+    for src in ["http://example.com/a.png", "http://localhost.example/a.png"] {
+        let problem = format!("the server has the icon {src:?}, which clients reject: write `https://`");
+        assert_eq!(problems(Server::new("test", "1").icon(Icon::new(src))), [problem]);
+    }
+    let resource = |uri: &'static str| Resource::new(uri, "x", |_, _: NoArguments| async { "" });
+    let server = Server::new("test", "1")
+        .tool(tool("a").icon(Icon::new("data:image/png;base64,AAA")))
+        .resource(resource("data://x").icon(Icon::new("data:text/html;base64,AAAA")))
+        .resource(resource("data://y").icon(Icon::new("data:image/png,AAAA")))
+        .prompt(
+            Prompt::new("p", "Says something.", |_, _: NoArguments| async { "" })
+                .icon(Icon::new("https://example.com/a.png").size("large").size("48x48").size("48")),
+        );
+    let size = |size: &str| {
+        format!(
+            r#"prompt "p" has the icon "https://example.com/a.png" in size "{size}": write width and height in pixels, as in "48x48", or "any""#
+        )
+    };
+    assert_eq!(
+        problems(server),
+        [
+            r#"tool "a" has the icon "data:image/png;base64,AAA", whose data is no base64 (RFC 4648, section 4, with its `=`)"#,
+            r#"resource "data://x" has the icon "data:text/html;base64,AAAA", which is no image: write `data:image/png;base64,<data>`, or the media type it has"#,
+            r#"resource "data://y" has the icon "data:image/png,AAAA": write an `https://` URL, or `data:<media type>;base64,<data>`"#,
+            &size("large"),
+            &size("48"),
+        ]
+    );
+    for bad in ["", "x", "48x", "0x48", "48x0", "+8x8", "48x48x48", "4 8x48", "ANY", "048x48"] {
+        let icon = Icon::new("https://example.com/a.png").size(bad);
+        assert_eq!(problems(Server::new("test", "1").icon(icon)).len(), 1, "{bad:?}");
+    }
+    // What is long is named by its beginning.
+    let long = format!("data:image/png;base64,{}", "!".repeat(5000));
+    assert!(problems(Server::new("test", "1").icon(Icon::new(long)))[0].len() < 300);
 }
 
 #[test]

@@ -749,11 +749,18 @@ fn a_handler_that_panics_is_answered_for_and_only_the_log_knows_why() {
         }));
     let stage = Stage::new(server);
     for (version, answer) in stage.everywhere("tools/call", json!({"name": "t"})) {
-        assert_eq!(answer.json["result"]["isError"], true, "{version} {answer:?}");
+        let outcome = (answer.code(), answer.status);
+        assert_eq!(outcome, (Some(-32603), StatusCode::INTERNAL_SERVER_ERROR), "{version} {answer:?}");
         assert!(!answer.text.contains("hunter2"), "{version}");
+        let id = answer.message().rsplit(' ').next().unwrap();
+        assert!(stage.log.all().contains(&format!("at hunter2 ({id})")), "{id}: {}", stage.log.all());
     }
     for (version, answer) in stage.everywhere("resources/read", json!({"uri": "data://x"})) {
-        assert_eq!((answer.code(), answer.status), (Some(-32603), StatusCode::OK), "{version}");
+        assert_eq!(
+            (answer.code(), answer.status),
+            (Some(-32603), StatusCode::INTERNAL_SERVER_ERROR),
+            "{version}"
+        );
     }
     assert!(stage.log.all().contains("the handler panicked: at hunter2"), "{}", stage.log.all());
     let route = Server::new("test", "1").route(Method::GET, "/r", |_, _| async { panic!("on the way") });

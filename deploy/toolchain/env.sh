@@ -13,7 +13,7 @@ fi
 # Later lines stand further in front: the pinned Node is the first of all.
 edgemcp_path=$EDGEMCP_LAMBDA_DIR/path:$EDGEMCP_DYNAMODB_DIR/path:$EDGEMCP_CLIENTS_DIR/path:$EDGEMCP_REDIS_DIR/bin
 edgemcp_path=$EDGEMCP_WORKER_BUILD_DIR/bin:$EDGEMCP_WASM_BINDGEN_DIR/bin:$EDGEMCP_DYNOXIDE_DIR/bin:$edgemcp_path
-edgemcp_path=$EDGEMCP_STORES_DIR/path:$edgemcp_path
+edgemcp_path=$EDGEMCP_STORES_DIR/path:$EDGEMCP_VALGRIND_DIR/bin:$edgemcp_path
 edgemcp_path=$EDGEMCP_NODE_DIR/bin:$EDGEMCP_NPM_DIR/node_modules/.bin:$edgemcp_path
 case ":$PATH:" in
   *":$edgemcp_path:"*) ;;

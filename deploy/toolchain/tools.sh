@@ -29,11 +29,12 @@ worker-build | $EDGEMCP_WORKER_BUILD_VERSION | $EDGEMCP_WORKER_BUILD_DIR | worke
 wasm-bindgen | $EDGEMCP_WASM_BINDGEN_VERSION | $EDGEMCP_WASM_BINDGEN_DIR | workers | crate.sh wasm-bindgen-cli | 1 min | the JavaScript side of a wasm module; always Cargo.lock's version
 dynoxide     | $EDGEMCP_DYNOXIDE_VERSION | $EDGEMCP_DYNOXIDE_DIR | lambda | crate.sh dynoxide-rs --no-default-features --features native-sqlite,http-server,cli | 1 min | a DynamoDB emulator over SQLite
 redis        | $EDGEMCP_REDIS_MINIMUM or newer | $EDGEMCP_REDIS_DIR | stores | redis.sh | 10 s | redis-server, which the tests of the Redis store start (the machine's own when it is new enough)
+valgrind     | any | $EDGEMCP_VALGRIND_DIR | bench | valgrind.sh | 10 s | counts instructions, with its tool callgrind (the machine's own when there is one)
 ministack    | $(python_pin ministack dynamodb) | $EDGEMCP_DYNAMODB_DIR | lambda | python.sh dynamodb | 20 s | another DynamoDB emulator, by others: what one has wrong the other need not
 TABLE
 }
 
-GROUPS_OF_TOOLS='workers lambda conformance clients fuzz stores all'
+GROUPS_OF_TOOLS='workers lambda conformance clients fuzz stores bench all'
 
 # The table as tab-separated rows without the padding, those of one tool or group when named.
 tool_rows() {
@@ -68,7 +69,7 @@ active_compiler_has_wasm() {
 # What the linked compiler's library was built for: another compiler cannot read it.
 linked_compiler() { "$EDGEMCP_WASM_TARGET_DIR/bin/rustc" -vV 2>/dev/null | cksum | cut -d' ' -f1; }
 
-# Is a tool there, from the cache or (node, redis, cxx, clang, wasm-target) from the machine? Arguments: its name, version and folder.
+# Is a tool there, from the cache or (node, redis, valgrind, cxx, clang, wasm-target) from the machine? Arguments: its name, version and folder.
 tool_is_ready() {
   local stamp
   stamp=$(cat "$3/.ready" 2>/dev/null) || stamp=
@@ -76,6 +77,7 @@ tool_is_ready() {
     node) [ "$stamp" = "$2" ] || node_is_new_enough ;;
     cxx) command -v "${CXX:-c++}" >/dev/null ;;
     redis) [ -n "$stamp" ] || redis_is_new_enough redis-server ;;
+    valgrind) [ -n "$stamp" ] || command -v valgrind >/dev/null ;;
     clang) clang --print-targets 2>/dev/null | grep wasm32 >/dev/null ;;
     wasm-target)
       active_compiler_has_wasm ||

@@ -30,6 +30,7 @@ EDGEMCP_WORKER_BUILD_DIR=$EDGEMCP_CACHE/tools/worker-build-$EDGEMCP_WORKER_BUILD
 EDGEMCP_WASM_BINDGEN_DIR=$EDGEMCP_CACHE/tools/wasm-bindgen-$EDGEMCP_WASM_BINDGEN_VERSION
 EDGEMCP_DYNOXIDE_DIR=$EDGEMCP_CACHE/tools/dynoxide-$EDGEMCP_DYNOXIDE_VERSION
 EDGEMCP_REDIS_DIR=$EDGEMCP_CACHE/tools/redis # no version: it is the machine's release that has one
+EDGEMCP_VALGRIND_DIR=$EDGEMCP_CACHE/tools/valgrind # as with Redis
 EDGEMCP_LAMBDA_DIR=$EDGEMCP_CACHE/tools/lambda-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/lambda.txt")
 EDGEMCP_DYNAMODB_DIR=$EDGEMCP_CACHE/tools/dynamodb-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/dynamodb.txt")
 EDGEMCP_CLIENTS_DIR=$EDGEMCP_CACHE/tools/clients-$(edgemcp_checksum "$edgemcp_toolchain_dir/python/clients.txt")

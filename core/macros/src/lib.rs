@@ -1,5 +1,5 @@
 //! The attributes of edgemcp: sugar over `Tool::new`, `Resource::new`, `Prompt::new` and `Completion::prompt`, which are
-//! the real API; and the derive of `Config`, which asks a `Reader`.
+//! the real API; the derive of `Config`, which asks a `Reader`; and `icon!` and `include_icon!`, which make an `Icon`.
 //!
 //! Use them through the crate `edgemcp`, which exports them. An attribute leaves its function as it is, so that a unit
 //! test calls it like any other, and adds a type of the same name with one associated function that gives the builder:
@@ -11,9 +11,11 @@ mod completion;
 mod config;
 mod doc;
 mod errors;
+mod icon;
 mod item;
 mod nearest;
 mod options;
+mod picture;
 mod prompt;
 mod resource;
 mod shape;
@@ -67,7 +69,8 @@ use proc_macro::TokenStream;
 /// | `task = "by_handler"` | they do once the handler says so | never |
 /// | `ui = "ui://…"` | the page that hosts show beside the result; the server must have a resource for it | none |
 /// | `client_capability = "elicitation"` | refuses a client without it before the function runs; may be repeated | none |
-/// | `icon = "https://…"`, `icon = Icon::new(…)` | a picture; may be repeated | none |
+/// | `icon = "https://…"` | a picture, checked as by [`icon!`](macro@icon); may be repeated | none |
+/// | `icon = include_icon!("…")`, `icon = Icon::new(…)` | likewise, from a file or made by the program | none |
 /// | `tags("a", "b")` | words to choose components by | none |
 ///
 /// # Options of an argument: `#[arg(…)]`
@@ -247,4 +250,67 @@ pub fn completion(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Config, attributes(config))]
 pub fn config(item: TokenStream) -> TokenStream {
     config::expand(item.into()).into()
+}
+
+/// An icon at an address that is known, with what is wrong about it found by the compiler.
+///
+/// ```
+/// use edgemcp::prelude::*;
+///
+/// let server = Server::new("notes", "1.0.0")
+///     .icon(icon!("https://example.com/light.png", size = "48x48", size = "96x96", theme = Light))
+///     .icon(icon!("https://example.com/dark", mime_type = "image/svg+xml", size = "any", theme = Dark))
+///     .icon(icon!("data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"));
+/// # assert!(server.build().is_ok());
+/// ```
+///
+/// The address is `https://…` (`http://` on this machine alone), or `data:<media type>;base64,<data>` with an image. Of a
+/// PNG, JPEG, GIF, WebP or SVG in a `data:` URI it is checked that it is what its media type says, and the icon has its
+/// media type and its size without being told. It is an `Icon`, so whatever else it should have its methods say.
+///
+/// # Options
+///
+/// | option | meaning | else |
+/// | --- | --- | --- |
+/// | `size = "48x48"`, `size = "any"` | width and height in pixels it is good for; may be repeated | the picture's own, of a `data:` URI |
+/// | `theme = Light`, `theme = Dark` | the background it is made for | either |
+/// | `mime_type = "image/png"` | what is at the address | what a `data:` URI says |
+///
+/// # Source
+/// 2026-07-28, schema, `Icon`; basic/index, "Icons". RFC 2397.
+#[proc_macro]
+pub fn icon(tokens: TokenStream) -> TokenStream {
+    icon::address(tokens.into()).into()
+}
+
+/// An icon that carries a file in itself, read by the compiler, so that it is there on Workers too.
+///
+/// The path begins at the file it is written in, like that of `include_bytes!`. A change of the file compiles the crate
+/// anew.
+///
+/// ```
+/// use edgemcp::prelude::*;
+///
+/// let server = Server::new("dots", "1.0.0").icon(include_icon!("../../tests/assets/dot.png"));
+/// # assert!(server.build().is_ok());
+///
+/// /// Draw a dot.
+/// #[tool(icon = include_icon!("../../tests/assets/dot.png", theme = Dark))]
+/// fn draw(x: u8, y: u8) {}
+/// # assert!(Server::new("dots", "1.0.0").tool(draw::tool()).build().is_ok());
+/// ```
+///
+/// It is a PNG, JPEG, GIF, WebP or SVG file, whatever its name, and the icon has its media type and size: the pixels it
+/// has, or `any` of an SVG.
+///
+/// # Options
+///
+/// `size = "48x48"` instead of the picture's own, which may be repeated, and `theme = Light` or `theme = Dark`, as for
+/// [`icon!`](macro@icon).
+///
+/// # Limits
+/// A file has 65536 bytes at the most, since every list carries the icon. A larger one is served at an address.
+#[proc_macro]
+pub fn include_icon(tokens: TokenStream) -> TokenStream {
+    icon::file(tokens.into()).into()
 }

@@ -1,6 +1,6 @@
 //! Reads what stands in the parentheses of an attribute, `key = value, flag, list(…)`, and names the keys there are.
 
-use crate::{doc::Text, errors::Errors, nearest::nearest};
+use crate::{doc::Text, errors::Errors, icon::of_address, nearest::nearest};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{
@@ -31,6 +31,7 @@ pub(crate) fn read(
             let option = match place {
                 "#[completion]" => "prompt",
                 "#[config]" => "name",
+                "icon!" | "include_icon!" => "size",
                 _ => "description",
             };
             let way_out =
@@ -233,10 +234,11 @@ const NAME_LETTERS_MAX: usize = 128;
 
 /// An icon by its address, or the expression that makes one.
 fn icon(setting: &Setting, errors: &mut Errors) -> Option<TokenStream> {
-    Some(match setting.text(errors)? {
-        Text::Known(src) => quote!(::edgemcp::Icon::new(#src)),
-        Text::Expression(icon) => icon,
-    })
+    let value = setting.value("icon = \"…\"", errors)?;
+    match value {
+        Expr::Lit(_) => of_address(&setting.literal(errors)?, errors),
+        other => Some(other.to_token_stream()),
+    }
 }
 
 fn tags(setting: &Setting, errors: &mut Errors) -> Vec<LitStr> {

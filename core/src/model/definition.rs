@@ -4,57 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Annotations, Text};
+use super::{Annotations, Icon, Text};
 
 /// The `_meta` of a definition.
 pub(crate) type Meta = Map<String, Value>;
-
-/// A picture that clients show beside a server, tool, resource or prompt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Icon {
-    pub(crate) src: Text,
-    pub(crate) mime_type: Option<Text>,
-    pub(crate) sizes: Vec<Text>,
-    pub(crate) theme: Option<Theme>,
-}
-
-/// The background an [`Icon`] is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Theme {
-    /// A light background.
-    Light,
-    /// A dark background.
-    Dark,
-}
-
-impl Icon {
-    /// An icon at `src`, which is an `https:` URL or a `data:` URI with base64 data. Anything else is reported when
-    /// the server is built.
-    pub fn new(src: impl Into<Text>) -> Self {
-        Self { src: src.into(), mime_type: None, sizes: Vec::new(), theme: None }
-    }
-
-    /// Sets the media type, such as `image/png`.
-    #[must_use]
-    pub fn mime_type(mut self, mime_type: impl Into<Text>) -> Self {
-        self.mime_type = Some(mime_type.into());
-        self
-    }
-
-    /// Adds a size the icon can be shown at, such as `48x48`, or `any` for a vector image.
-    #[must_use]
-    pub fn size(mut self, size: impl Into<Text>) -> Self {
-        self.sizes.push(size.into());
-        self
-    }
-
-    /// Sets the background the icon is made for.
-    #[must_use]
-    pub fn theme(mut self, theme: Theme) -> Self {
-        self.theme = Some(theme);
-        self
-    }
-}
 
 /// Who a server is.
 #[derive(Clone, Debug)]

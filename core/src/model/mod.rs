@@ -6,6 +6,7 @@ mod about;
 mod ask;
 mod content;
 mod definition;
+mod icon;
 mod notice;
 mod request;
 
@@ -15,7 +16,8 @@ pub use self::{
     about::{About, Kind, Unavailable},
     ask::{ModelPreferences, Root, Sampled, SamplingContent, SamplingMessage, SamplingTool, ToolChoice},
     content::{Annotations, Content, PromptMessage, ResourceContents, ResourceLink, Role},
-    definition::{CacheHint, Icon, Theme},
+    definition::CacheHint,
+    icon::{Icon, Theme},
     notice::{Change, LoggingLevel, Progress},
 };
 pub(crate) use self::{

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use ::base64::{Engine, engine::general_purpose::STANDARD};
+
 use super::{HttpRoute, Server};
 use crate::{
     apps::{self, ToolUi},
     completion::{Completion, Of},
+    http::origin::is_loopback,
     lifespan::{self, Key, Span},
     model::{Icon, Text},
     prompt::Prompt,
@@ -118,18 +121,46 @@ fn name(who: &str, name: &str, problems: &mut Vec<String>) {
     }
 }
 
+/// What clients must reject of an icon (2026-07-28, basic/index, "Icons"), and what they could not show.
 fn icons(who: &str, icons: &[Icon], problems: &mut Vec<String>) {
-    for icon in icons {
-        let src = icon.src.as_ref();
-        let is_data = src.strip_prefix("data:").is_some_and(|rest| rest.contains(";base64,"));
-        if !is_data && !src.starts_with("https://") && !src.starts_with("http://") {
-            let shown = crate::limits::echo(src);
+    let is_pixels = |side: &str| {
+        !side.is_empty() && !side.starts_with('0') && side.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    let is_size = |size: &str| {
+        size == "any"
+            || size.split_once('x').is_some_and(|(width, height)| is_pixels(width) && is_pixels(height))
+    };
+    for Icon { src, sizes, .. } in icons {
+        let wrong = match (src.strip_prefix("data:"), src.strip_prefix("http://")) {
+            (Some(data), _) => match data.split_once(";base64,") {
+                Some((mime_type, _)) if !mime_type.starts_with("image/") => {
+                    ", which is no image: write `data:image/png;base64,<data>`, or the media type it has"
+                }
+                Some((_, data)) if STANDARD.decode(data).is_err() => {
+                    ", whose data is no base64 (RFC 4648, section 4, with its `=`)"
+                }
+                Some(_) => "",
+                None => NO_ADDRESS,
+            },
+            (None, Some(rest)) if !is_loopback(rest.split('/').next().unwrap_or_default()) => {
+                ", which clients reject: write `https://`"
+            }
+            (None, None) if !src.starts_with("https://") => NO_ADDRESS,
+            _ => "",
+        };
+        if !wrong.is_empty() {
+            problems.push(format!("{who} has the icon {}{wrong}", crate::limits::echo(src)));
+        }
+        for size in sizes.iter().filter(|size| !is_size(size)) {
+            let (size, src) = (crate::limits::echo(size), crate::limits::echo(src));
             problems.push(format!(
-                "{who} has the icon {shown}: write an `https://` URL, or `data:<media type>;base64,<data>`"
+                "{who} has the icon {src} in size {size}: write width and height in pixels, as in \"48x48\", or \"any\""
             ));
         }
     }
 }
+
+const NO_ADDRESS: &str = ": write an `https://` URL, or `data:<media type>;base64,<data>`";
 
 /// A completion completes an argument that is there, and is the only one that does.
 fn completions(server: &Components, problems: &mut Vec<String>) {

@@ -9,8 +9,14 @@ pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     loop {
         match (left.next(), right.next()) {
             (None, None) => return Ordering::Equal,
-            (Some(part), None) => return ends_against(part),
-            (None, Some(part)) => return ends_against(part).reverse(),
+            (Some(part), None) => match ends_against(part) {
+                Ordering::Equal => {}
+                ordering => return ordering,
+            },
+            (None, Some(part)) => match ends_against(part) {
+                Ordering::Equal => {}
+                ordering => return ordering.reverse(),
+            },
             (Some(one), Some(other)) => {
                 let ordering = match (one.parse::<u64>(), other.parse::<u64>()) {
                     (Ok(one), Ok(other)) => one.cmp(&other),
