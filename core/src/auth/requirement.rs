@@ -29,8 +29,14 @@ pub struct Requirement(Arc<What>);
 
 enum What {
     Scopes(Vec<String>),
-    Roles { claim: String, roles: Vec<String> },
-    Custom { what: Text, meets: Box<dyn Fn(&Principal) -> bool + Send + Sync> },
+    Roles {
+        claim: String,
+        roles: Vec<String>,
+    },
+    Custom {
+        what: Text,
+        meets: Box<dyn Fn(&Principal) -> bool + Send + Sync>,
+    },
     /// What a caller is not shown is as if it were not there.
     Shown(Box<dyn Fn(Option<&Principal>) -> bool + Send + Sync>),
 }

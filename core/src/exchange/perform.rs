@@ -10,7 +10,8 @@ use crate::{
     future::{BoxFuture, caught},
     limits::echo,
     middleware::{
-        CallTool, Complete, Component, Course, End, GetPrompt, ListTools, Listed, Message, ReadResource, Response,
+        CallTool, Complete, Component, Course, End, GetPrompt, ListTools, Listed, Message, ReadResource,
+        Response,
     },
     model::{Completed, Listing, Pairs, ResourceContents},
     output::{PromptOutput, ResourceOutput, ToolOutput},
@@ -401,7 +402,8 @@ fn seen_in(cx: Context, scope: usize, mut tools: Vec<Arc<Tool>>) -> Answering<Ve
                 let hop = tool.place.hops.first().filter(|hop| hop.scope == scope)?;
                 view.tool(&hop.key).cloned()
             };
-            let left = seen_in(cx.clone(), scope, tools.iter().filter_map(|tool| here(tool)).collect()).await?;
+            let left =
+                seen_in(cx.clone(), scope, tools.iter().filter_map(|tool| here(tool)).collect()).await?;
             let left: BTreeSet<_> = left.iter().map(|tool| &*tool.definition.name).collect();
             tools.retain(|tool| {
                 let hop = tool.place.hops.first().filter(|hop| hop.scope == scope);
@@ -434,6 +436,12 @@ async fn complete(cx: Context, complete: Complete) -> Result<Completions, Error>
         true => Completed::Prompt(of.as_str().into()),
         false => Completed::Resource(of.as_str().into()),
     };
+    match of_prompt {
+        true => tables.components.prompt(&of).map_or(Ok(()), |prompt| permit(&cx, &**prompt))?,
+        false => {
+            tables.components.resource_by_uri(&of).map_or(Ok(()), |resource| permit(&cx, &**resource))?
+        }
+    }
     let found = tables.components.completion(&completed, &argument);
     let Some(completion) = found.map_err(|what| no_completion(what, &of, &argument))? else {
         // Nobody said what could be meant, which is no mistake of the client's.

@@ -186,8 +186,8 @@ impl Versions {
 
     fn problem(&self) -> Option<String> {
         let (gte, lt) = (self.gte.as_deref()?, self.lt.as_deref()?);
-        version::compare(gte, lt).is_ge().then(|| {
-            format!("no version is at least {gte:?} and below {lt:?} (write the lower one first)")
-        })
+        version::compare(gte, lt)
+            .is_ge()
+            .then(|| format!("no version is at least {gte:?} and below {lt:?} (write the lower one first)"))
     }
 }

@@ -162,7 +162,10 @@ impl Transform for PromptTransform {
                     None => {
                         let has: Vec<_> = arguments.iter().map(|argument| argument.name.as_str()).collect();
                         let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
-                        problems.push(format!("prompt {:?} has no argument {name:?} to change (it has {has})", self.of));
+                        problems.push(format!(
+                            "prompt {:?} has no argument {name:?} to change (it has {has})",
+                            self.of
+                        ));
                     }
                 }
             }
@@ -176,7 +179,9 @@ impl Transform for PromptTransform {
             }
         }
         if let Some(name) = &self.rename {
-            for completion in completions.iter_mut().filter(|completion| completion.of == Of::Prompt(self.of.clone())) {
+            for completion in
+                completions.iter_mut().filter(|completion| completion.of == Of::Prompt(self.of.clone()))
+            {
                 completion.of = Of::Prompt(name.clone());
             }
         }

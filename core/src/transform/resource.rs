@@ -153,7 +153,8 @@ impl ResourceTransform {
             Ok(template) => template,
             Err(error) => return problems.push(error.0),
         };
-        for resource in components.resources.iter_mut().filter(|resource| resource.definition.uri == self.of) {
+        for resource in components.resources.iter_mut().filter(|resource| resource.definition.uri == self.of)
+        {
             let names = resource.template.as_ref().map(UriTemplate::names).unwrap_or_default();
             if names != template.names() {
                 let of = |names: &[String]| match names.is_empty() {

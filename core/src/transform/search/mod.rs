@@ -176,13 +176,20 @@ trait Search: Send + Sync + 'static {
 }
 
 /// Puts the tools of `components` behind a search.
-fn install<S: Search>(settings: &Settings, search: S, components: &mut Components, problems: &mut Vec<String>) {
+fn install<S: Search>(
+    settings: &Settings,
+    search: S,
+    components: &mut Components,
+    problems: &mut Vec<String>,
+) {
     let tools = &mut components.tools;
     let is_there = |name: &&Text| tools.iter().any(|tool| tool.definition.name == **name);
     let missing: Vec<_> = settings.always_visible.iter().filter(|name| !is_there(name)).collect();
     if settings.once.is_missed(missing.is_empty()) {
         let names = missing.into_iter();
-        problems.extend(names.map(|name| format!("there is no tool {name:?} to be always visible (leave it out)")));
+        problems.extend(
+            names.map(|name| format!("there is no tool {name:?} to be always visible (leave it out)")),
+        );
     }
     if settings.max_results == 0 {
         problems.push("a search that tells of 0 tools finds nothing (write `max_results(5)`)".to_owned());
@@ -197,7 +204,12 @@ fn install<S: Search>(settings: &Settings, search: S, components: &mut Component
     if is_empty {
         return;
     }
-    let desk = Arc::new(Desk { search, mark: mark.clone(), max_results: settings.max_results, kept: Mutex::default() });
+    let desk = Arc::new(Desk {
+        search,
+        mark: mark.clone(),
+        max_results: settings.max_results,
+        kept: Mutex::default(),
+    });
     let (found_by, caller) = (Some(mark.clone()), settings.call_tool.clone());
     let description = S::DESCRIPTION.replace("`call_tool`", &format!("`{caller}`"));
     let search = Tool::new(settings.search_tool.clone(), description, move |cx, query: S::Query| {
@@ -234,7 +246,10 @@ impl Call {
         let Self { name, arguments } = self;
         let known = cx.0.tables.components.tool(&name);
         if known.is_some_and(|tool| !tool.unlisted && tool.found_by.as_ref() == Some(mark)) {
-            return Err(ToolError::new(format!("{} is called by itself: give the name of another tool", echo(&name))));
+            return Err(ToolError::new(format!(
+                "{} is called by itself: give the name of another tool",
+                echo(&name)
+            )));
         }
         if known.is_none() {
             return Err(ToolError::new(format!("no tool is named {}: search for one first", echo(&name))));
@@ -365,7 +380,10 @@ fn arguments<'a>(schema: &'a Value, each: &mut impl FnMut(&'a str, Field)) {
                     }
                     ("description" | "title" | "const", Value::String(text)) => each(text, Field::OfArgument),
                     ("enum", Value::Array(choice)) => {
-                        choice.iter().filter_map(Value::as_str).for_each(|text| each(text, Field::OfArgument));
+                        choice
+                            .iter()
+                            .filter_map(Value::as_str)
+                            .for_each(|text| each(text, Field::OfArgument));
                     }
                     ("default" | "examples", _) => {}
                     (_, value) => arguments(value, each),

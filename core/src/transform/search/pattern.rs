@@ -100,7 +100,10 @@ impl Search for ByPattern {
         let mut builder = RegexBuilder::new(pattern);
         builder.case_insensitive(!self.is_case_sensitive).size_limit(COMPILED_BYTES_MAX);
         let regex = builder.build().map_err(|error| {
-            ToolError::new(format!("{} is no regular expression that can be searched with: {error}", echo(pattern)))
+            ToolError::new(format!(
+                "{} is no regular expression that can be searched with: {error}",
+                echo(pattern)
+            ))
         })?;
         let (mut by_name, mut others) = (Vec::new(), Vec::new());
         for (at, tool) in tools.iter().enumerate() {

@@ -2,8 +2,9 @@
 
 /// Words that say nothing about what is looked for.
 const FILLERS: [&str; 32] = [
-    "a", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "for", "from", "in", "into", "is", "it",
-    "its", "me", "my", "of", "on", "or", "that", "the", "this", "to", "use", "what", "which", "with", "you",
+    "a", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "for", "from", "in", "into", "is",
+    "it", "its", "me", "my", "of", "on", "or", "that", "the", "this", "to", "use", "what", "which", "with",
+    "you",
 ];
 
 /// Gives `each` word of `text`: in small letters, in the singular, without fillers. A word in camel case is given whole and
@@ -60,7 +61,11 @@ fn singular(word: &str) -> std::borrow::Cow<'_, str> {
         return format!("{stem}y").into();
     }
     match stem.strip_suffix('e') {
-        Some(root) if root.ends_with("ss") || ["sh", "ch", "x", "z"].iter().any(|end| root.ends_with(end)) => root.into(),
+        Some(root)
+            if root.ends_with("ss") || ["sh", "ch", "x", "z"].iter().any(|end| root.ends_with(end)) =>
+        {
+            root.into()
+        }
         _ if stem.ends_with(['s', 'u', 'i']) => word.into(),
         _ => stem.into(),
     }
@@ -87,9 +92,18 @@ mod tests {
     #[test]
     fn one_and_many_are_the_same_word() {
         for (many, one) in [
-            ("emails", "email"), ("queries", "query"), ("boxes", "box"), ("branches", "branch"), ("classes", "class"),
-            ("addresses", "address"), ("releases", "release"), ("status", "status"), ("s", "s"), ("dns", "dns"),
-            ("aws", "aws"), ("analysis", "analysis"),
+            ("emails", "email"),
+            ("queries", "query"),
+            ("boxes", "box"),
+            ("branches", "branch"),
+            ("classes", "class"),
+            ("addresses", "address"),
+            ("releases", "release"),
+            ("status", "status"),
+            ("s", "s"),
+            ("dns", "dns"),
+            ("aws", "aws"),
+            ("analysis", "analysis"),
         ] {
             assert_eq!(words(many), words(one), "{many}");
         }

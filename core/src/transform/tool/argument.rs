@@ -50,27 +50,16 @@ pub struct ArgTransform {
 
 /// What an argument is from now on.
 #[derive(Clone)]
-pub(super) enum Shape {
-    /// What a Rust type is: its schema, and whether a value is one.
-    Type(Value, Arc<Check>),
-    /// What a schema says.
-    #[cfg(feature = "json-schema")]
-    Schema(Value),
+pub(super) struct Shape {
+    pub(super) schema: Value,
+    /// Whether the schema refers to nothing outside of it.
+    pub(super) is_alone: bool,
+    pub(super) check: Arc<CheckOf>,
 }
 
-impl Shape {
-    /// What asks of a value whether it is what `shown`, the schema that clients see, says of `argument`.
-    ///
-    /// # Errors
-    /// What is wrong with the schema.
-    pub(super) fn check(&self, argument: &str, shown: &Value) -> Result<Arc<Check>, Vec<String>> {
-        match self {
-            Self::Type(_, check) => Ok(Arc::clone(check)),
-            #[cfg(feature = "json-schema")]
-            Self::Schema(_) => check_of_schema(argument, shown),
-        }
-    }
-}
+/// Makes what asks of a value whether it is what a whole schema says of the argument of this name; or says what is wrong with the
+/// schema.
+type CheckOf = dyn Fn(&str, &Value) -> Result<Arc<Check>, Vec<String>> + Send + Sync;
 
 #[cfg(feature = "json-schema")]
 fn check_of_schema(argument: &str, shown: &Value) -> Result<Arc<Check>, Vec<String>> {
@@ -177,7 +166,9 @@ impl ArgTransform {
             let read = || arguments::any_from_json::<T>(Some(value), &constraints, false);
             handle::reading(cx, read).map(drop)
         };
-        self.shape = Some(Shape::Type(schema, Arc::new(check)));
+        let check: Arc<Check> = Arc::new(check);
+        self.shape =
+            Some(Shape { schema, is_alone: true, check: Arc::new(move |_, _| Ok(Arc::clone(&check))) });
         self
     }
 
@@ -187,7 +178,7 @@ impl ArgTransform {
     #[cfg(feature = "json-schema")]
     #[must_use]
     pub fn schema(mut self, schema: impl Into<Value>) -> Self {
-        self.shape = Some(Shape::Schema(schema.into()));
+        self.shape = Some(Shape { schema: schema.into(), is_alone: false, check: Arc::new(check_of_schema) });
         self
     }
 
@@ -218,7 +209,11 @@ impl ArgTransform {
                 "is hidden, and nobody would see how else it is changed (leave one out)",
             ),
         ];
-        found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned()).chain(self.problems.iter().cloned())
+        found
+            .into_iter()
+            .filter(|(is_so, _)| *is_so)
+            .map(|(_, what)| what.to_owned())
+            .chain(self.problems.iter().cloned())
     }
 
     /// Whether calls have to be mapped for it: not where only clients see what was changed.

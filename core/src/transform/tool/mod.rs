@@ -15,9 +15,7 @@ use std::{
 use serde_json::{Value, value::RawValue};
 
 pub use self::argument::ArgTransform;
-use self::{
-    mapping::{Argument, Fallback, Mapping, Others, Unmapped},
-};
+use self::mapping::{Argument, Fallback, Mapping, Others, Unmapped};
 use super::{Components, Transform};
 use crate::{
     arguments::Constraints,
@@ -269,7 +267,8 @@ impl ToolTransform {
                 continue;
             }
             if self.arguments.iter().take(at).any(|(earlier, _)| earlier == name) {
-                problems.push(format!("argument {name:?} of {who} is changed twice (put both changes into one)"));
+                problems
+                    .push(format!("argument {name:?} of {who} is changed twice (put both changes into one)"));
             }
             let found = transform.contradictions();
             problems.extend(found.map(|problem| format!("argument {name:?} of {who} {problem}")));
@@ -286,8 +285,10 @@ impl ToolTransform {
         let mut problems = Vec::new();
         let mut arguments = Vec::new();
         for (name, property) in schema::properties(schema) {
-            let transform = self.arguments.iter().find(|(known, _)| known == name).map(|(_, transform)| transform);
-            let (is_hidden, renamed) = transform.map_or((false, None), |of| (of.is_hidden, of.rename.as_deref()));
+            let transform =
+                self.arguments.iter().find(|(known, _)| known == name).map(|(_, transform)| transform);
+            let (is_hidden, renamed) =
+                transform.map_or((false, None), |of| (of.is_hidden, of.rename.as_deref()));
             let shown_name = (!is_hidden).then(|| renamed.unwrap_or(name).to_owned());
             let fallback = transform.and_then(|transform| match (&transform.default, &transform.default_from) {
                 (Some(value), _) => {
@@ -304,14 +305,16 @@ impl ToolTransform {
                 (None, None) => None,
             });
             let check = transform.and_then(|transform| transform.shape.as_ref()).zip(shown_name.as_deref());
-            let check = check.and_then(|(shape, argument)| match shape.check(argument, shown) {
+            let check = check.and_then(|(shape, argument)| match (shape.check)(argument, shown) {
                 Ok(check) => Some(check),
                 Err(found) => {
-                    problems.extend(found.into_iter().map(|why| format!("argument {name:?} of {who}: {why}")));
+                    problems
+                        .extend(found.into_iter().map(|why| format!("argument {name:?} of {who}: {why}")));
                     None
                 }
             });
-            let required = shown_name.as_deref().is_some_and(|shown_name| schema::is_required(shown, shown_name));
+            let required =
+                shown_name.as_deref().is_some_and(|shown_name| schema::is_required(shown, shown_name));
             arguments.push(Argument { name: name.clone(), shown: shown_name, required, fallback, check });
         }
         match problems.is_empty() {
@@ -398,7 +401,9 @@ fn others(tool: &Tool, schema: &Value) -> Others {
     match schema.get("additionalProperties") {
         Some(Value::Bool(false)) => Others::Refuse,
         Some(_) => Others::Pass,
-        None if !tool.is_typed || is_open.iter().any(|keyword| schema.get(*keyword).is_some()) => Others::Pass,
+        None if !tool.is_typed || is_open.iter().any(|keyword| schema.get(*keyword).is_some()) => {
+            Others::Pass
+        }
         None => Others::Drop,
     }
 }
@@ -426,7 +431,8 @@ fn mapped(mut changed: Tool, tool: &Tool, mapping: Mapping) -> Tool {
                 None => Ok(Box::pin(ready(Err(ToolError::masked(error.0))))),
             });
         }
-        let call = CallTool { name: inner.definition.name.clone().into(), arguments: Some(arguments.into_owned()) };
+        let call =
+            CallTool { name: inner.definition.name.clone().into(), arguments: Some(arguments.into_owned()) };
         let (inner, mapping) = (Arc::clone(&inner), Arc::clone(&mapping));
         Ok(Box::pin(async move {
             let answered = perform::enter_tool(cx, inner, 0, call).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ArgTransform, argument::Shape};
+use super::ArgTransform;
 use crate::model::Text;
 
 /// What an argument was called, and what it is called now; `None` where it is hidden.
@@ -33,7 +33,8 @@ pub(super) fn is_required(schema: &Value, name: &str) -> bool {
 
 /// A schema that is a reference to a part of itself, as that of a type that contains itself, with the part in its place.
 pub(super) fn unfolded(mut schema: Value) -> Value {
-    let reference = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+    let reference =
+        schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
     let target = reference.and_then(|pointer| schema.pointer(pointer)).and_then(Value::as_object).cloned();
     if let (Some(target), Some(root)) = (target, schema.as_object_mut()) {
         if !root.contains_key("properties") && !target.contains_key("$ref") {
@@ -112,12 +113,8 @@ fn keep(properties: &mut Map<String, Value>, name: String, property: Value, prob
 /// Changes what clients see of one argument.
 fn change(property: &mut Value, shown: &str, transform: &ArgTransform) {
     if let Some(shape) = &transform.shape {
-        let (mut schema, is_alone) = match shape {
-            Shape::Type(schema, _) => (schema.clone(), true),
-            #[cfg(feature = "json-schema")]
-            Shape::Schema(schema) => (schema.clone(), false),
-        };
-        if is_alone {
+        let mut schema = shape.schema.clone();
+        if shape.is_alone {
             // What refers to its own root now stands in another's.
             move_references(&mut schema, &format!("/properties/{}", escaped(shown)));
         }
@@ -297,7 +294,9 @@ fn escaped(name: &str) -> String {
 
 /// What of `value` does not fit `schema`, as far as types and choices tell.
 pub(super) fn misfit(value: &Value, schema: &Value) -> Option<String> {
-    if let Some(choice) = schema.get("enum").and_then(Value::as_array).filter(|choice| !choice.contains(value)) {
+    if let Some(choice) =
+        schema.get("enum").and_then(Value::as_array).filter(|choice| !choice.contains(value))
+    {
         let choice: Vec<_> = choice.iter().map(Value::to_string).collect();
         return Some(format!("expected one of {}, got {value}", choice.join(", ")));
     }
@@ -324,8 +323,10 @@ mod tests {
     use super::*;
 
     fn with(schema: Value, transforms: &[(&str, ArgTransform)]) -> (Value, Vec<String>) {
-        let transforms: Vec<_> =
-            transforms.iter().map(|(name, transform)| ((*name).to_owned().into(), transform.clone())).collect();
+        let transforms: Vec<_> = transforms
+            .iter()
+            .map(|(name, transform)| ((*name).to_owned().into(), transform.clone()))
+            .collect();
         let mut problems = Vec::new();
         (changed(unfolded(schema), &transforms, &mut problems), problems)
     }
@@ -336,9 +337,13 @@ mod tests {
 
     #[test]
     fn arguments_keep_their_order() {
-        let schema = json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["c", "a"]});
+        let schema =
+            json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["c", "a"]});
         let (schema, problems) = with(schema, &[("a", rename("z")), ("b", ArgTransform::new().required())]);
-        assert_eq!(schema.to_string(), r#"{"type":"object","properties":{"z":{},"b":{},"c":{}},"required":["c","z","b"]}"#);
+        assert_eq!(
+            schema.to_string(),
+            r#"{"type":"object","properties":{"z":{},"b":{},"c":{}},"required":["c","z","b"]}"#
+        );
         assert!(problems.is_empty());
     }
 
@@ -362,7 +367,10 @@ mod tests {
         let (renamed, problems) = with(schema.clone(), &[("email", rename("mail"))]);
         assert!(problems.is_empty(), "{problems:?}");
         assert!(!renamed.to_string().contains("email"), "{renamed}");
-        assert_eq!(renamed["anyOf"][1], json!({"required": ["phone"], "properties": {"mail": {"maxLength": 3}}}));
+        assert_eq!(
+            renamed["anyOf"][1],
+            json!({"required": ["phone"], "properties": {"mail": {"maxLength": 3}}})
+        );
         assert_eq!(renamed["properties"]["phone"], json!({"$ref": "#/properties/mail"}));
         let (_, problems) = with(schema, &[("email", ArgTransform::new().hide().default("x"))]);
         assert!(problems.iter().any(|problem| problem.contains("since `anyOf`")), "{problems:?}");
