@@ -798,7 +798,12 @@ fn nobody_completes_what_they_are_not_shown() {
             "{}",
             shown.text
         );
-        let refused = stage.modern_as(Some("user"), "completion/complete", params);
+        let refused = stage.modern_as(Some("user"), "completion/complete", params.clone());
+        // As what is not there at all.
+        let text = params.to_string().replace("invite", "nobody").replace("team://", "none://");
+        let absent =
+            stage.modern_as(Some("user"), "completion/complete", serde_json::from_str(&text).unwrap());
+        assert_eq!(refused.text.replace("invite", "nobody").replace("team://", "none://"), absent.text);
         assert!(refused.code().is_some(), "{}", refused.text);
     }
 }
@@ -813,4 +818,27 @@ fn a_namespace_is_a_prefix() {
     assert_eq!(call(&stage, "app.find", r#"{"q": 1}"#), "1 None None");
     let found = problems(of_everything().transform(Namespace::new("a b")));
     assert!(found[0].contains(r#"prefix "a b" cannot stand in a name"#), "{found:?}");
+}
+
+#[test]
+fn what_a_parent_says_of_a_list_holds_though_a_mounted_server_changes_it() {
+    let inner = of_everything().middleware(middleware::on_list_tools(|_, list, next| async move {
+        let mut tools = next.run(list).await?;
+        tools.retain(|tool| tool.about().name != "left_out");
+        tools.push(Tool::new("more", "More.", |_, _: NoArguments| async {}));
+        Ok(tools.map(|tool| tool.title("Changed")))
+    }));
+    let inner = inner.tool(Tool::new("left_out", "Left out.", |_, _: NoArguments| async {})).tool(Tool::new(
+        "off",
+        "Off.",
+        |_, _: NoArguments| async {},
+    ));
+    let server = Server::new("outer", "1")
+        .mount(Mount::under("in", inner))
+        .transform(ToolTransform::new("in_find").rename("seek"))
+        .transform(VisibleTo::new(|about, _| about.name != "in_wipe"))
+        .disable(Filter::new().name("in_off"));
+    let stage = Stage::new(server);
+    assert_eq!(listed(&stage, "tools/list"), ["seek", "in_more"]);
+    assert!(!is_called(&stage, "in_wipe") && !is_called(&stage, "in_off") && is_called(&stage, "seek"));
 }

@@ -1,10 +1,15 @@
 //! Serves what has come through the middlewares: finds the component, goes through those of a mounted server, and runs it.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     auth,
     completion::Completions,
+    compose::tree::Scope,
     context::Context,
     error::{Error, ErrorKind, ToolError},
     future::{BoxFuture, caught},
@@ -367,10 +372,10 @@ fn view<T: Component>(cx: Context, listing: Listing, scope: Option<usize>) -> An
                 list.lacks(unavailable.clone());
             }
             let Some((_, of)) = tables.view(scope).filter(|_| !found.is_whole()) else { continue };
-            let found: Vec<_> = found.into_vec().iter().map(|component| T::clone(component)).collect();
-            let lifted = T::lift(of, found).into_iter().map(Arc::new);
             let is_of =
                 |component: &Arc<T>| component.place().hops.first().is_some_and(|hop| hop.scope == scope);
+            let ours: Vec<_> = list.iter().filter(|component| is_of(component)).cloned().collect();
+            let lifted = lifted(of, &Listed::whole(&tables, listing, Some(scope)), found, &ours);
             let mut all = list.iter().cloned().collect::<Vec<_>>();
             let place = all.iter().position(is_of).unwrap_or(all.len());
             all.retain(|component| !is_of(component));
@@ -379,6 +384,36 @@ fn view<T: Component>(cx: Context, listing: Listing, scope: Option<usize>) -> An
         }
         Ok(list)
     })
+}
+
+/// What became of `ours`, which are the components of a mounted server in the view of its parent, where its middlewares have made
+/// `after` of the list `before`. What the parent does to its components, and whom it shows them, still holds.
+fn lifted<T: Component>(of: &Scope, before: &Listed<T>, after: Listed<T>, ours: &[Arc<T>]) -> Vec<Arc<T>> {
+    let known: BTreeMap<_, _> = before.iter().map(|component| (component.about().key, component)).collect();
+    let mut ours_by_key = BTreeMap::<&str, Vec<&Arc<T>>>::new();
+    for component in ours {
+        if let Some(hop) = component.place().hops.first() {
+            ours_by_key.entry(&hop.key).or_default().push(component);
+        }
+    }
+    let mut lifted = Vec::new();
+    for component in after.into_vec() {
+        let up = || T::lift(of, vec![T::clone(&component)]).into_iter();
+        let Some(was) = known.get(component.about().key) else {
+            lifted.extend(up().map(Arc::new));
+            continue;
+        };
+        for ours in ours_by_key.get(component.about().key).into_iter().flatten() {
+            let changed = match Arc::ptr_eq(was, &component) {
+                true => None,
+                false => up().find(|changed| changed.about().key == ours.about().key),
+            };
+            lifted.push(
+                changed.map_or_else(|| Arc::clone(ours), |changed| Arc::new(changed.in_place_of(ours))),
+            );
+        }
+    }
+    lifted
 }
 
 /// Those of `tools` that the caller may see, as the middlewares of the servers leave them: what a search may tell of.
@@ -436,12 +471,16 @@ async fn complete(cx: Context, complete: Complete) -> Result<Completions, Error>
         true => Completed::Prompt(of.as_str().into()),
         false => Completed::Resource(of.as_str().into()),
     };
-    match of_prompt {
-        true => tables.components.prompt(&of).map_or(Ok(()), |prompt| permit(&cx, &**prompt))?,
-        false => {
-            tables.components.resource_by_uri(&of).map_or(Ok(()), |resource| permit(&cx, &**resource))?
-        }
-    }
+    let permitted = match of_prompt {
+        true => tables.components.prompt(&of).map_or(Ok(()), |prompt| permit(&cx, &**prompt)),
+        false => tables.components.resource_by_uri(&of).map_or(Ok(()), |resource| permit(&cx, &**resource)),
+    };
+    permitted.map_err(|error| match error.kind {
+        // Who is not shown something does not learn that it is there.
+        ErrorKind::InvalidParams => no_completion("prompt", &of, &argument),
+        ErrorKind::ResourceNotFound { .. } => no_completion("resource or template", &of, &argument),
+        _ => error,
+    })?;
     let found = tables.components.completion(&completed, &argument);
     let Some(completion) = found.map_err(|what| no_completion(what, &of, &argument))? else {
         // Nobody said what could be meant, which is no mistake of the client's.

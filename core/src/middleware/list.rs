@@ -28,6 +28,7 @@ pub trait Listable: Sized {
     fn place(&self) -> &Place;
     fn requirements(&self) -> &[Requirement];
     fn lift(scope: &Scope, listed: Vec<Self>) -> Vec<Self>;
+    fn in_place_of(self, other: &Self) -> Self;
     fn message(listing: Listing) -> Message;
     fn response(response: Response) -> Option<Listed<Self>>;
 }
@@ -80,6 +81,13 @@ macro_rules! components {
                 let mut components = Components { $field: listed, ..Components::default() };
                 scope.lift(&mut components);
                 components.$field
+            }
+
+            /// The same where `other` is, and for those whom it is for.
+            fn in_place_of(mut self, other: &Self) -> Self {
+                self.place.clone_from(&other.place);
+                self.requirements.clone_from(&other.requirements);
+                self
             }
 
             fn message(listing: Listing) -> Message {

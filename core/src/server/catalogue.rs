@@ -198,6 +198,18 @@ impl Catalogue {
         self.templates.get(uri).or_else(|| self.resources.get(uri))
     }
 
+    /// Whether what is completed is not for everybody.
+    pub(crate) fn is_guarded(&self, of: &Completed<'_>) -> bool {
+        match of {
+            Completed::Prompt(name) => {
+                self.prompt(name).is_some_and(|prompt| !prompt.requirements.is_empty())
+            }
+            Completed::Resource(uri) => {
+                self.resource_by_uri(uri).is_some_and(|resource| !resource.requirements.is_empty())
+            }
+        }
+    }
+
     /// The same as [`resource`](Self::resource), of this version.
     pub(crate) fn resource_of(&self, uri: &str, version: &str) -> Option<Found<'_>> {
         let is_of = |resource: &&Arc<Resource>| resource.version.as_deref() == Some(version);
