@@ -165,7 +165,7 @@ impl Context {
         found.map(|prompt| &**prompt)
     }
 
-    /// The version of a component that the client asks for, where there are several of anything.
+    /// The version of a component that the client asks for, where anything has one.
     pub(crate) fn asked_version(&self) -> Option<String> {
         match self.0.tables.components.has_versions() {
             true => params::asked_version(&self.0.message),
