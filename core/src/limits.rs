@@ -36,6 +36,12 @@ pub const REMOTE_ENTRIES_MAX: usize = 2000;
 /// The most pages a list of another server may have.
 pub const REMOTE_PAGES_MAX: usize = 100;
 
+/// The most characters of what tools are searched for by ([`BM25Search`](crate::transform::BM25Search)).
+pub const SEARCH_CHARS_MAX: usize = 500;
+
+/// The most characters of a pattern that tools are searched for by.
+pub const SEARCH_PATTERN_CHARS_MAX: usize = 200;
+
 pub use crate::{
     changes::{LISTEN_MAX, TASKS_WATCHED_MAX},
     completion::COMPLETION_VALUES_MAX,

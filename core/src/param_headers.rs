@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The keyword of a schema that names the header.
-const KEYWORD: &str = "x-mcp-header";
+pub(crate) const KEYWORD: &str = "x-mcp-header";
 
 /// The largest integer that every client writes exactly.
 const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;

@@ -15,7 +15,7 @@ use crate::{
     model::Text,
     server::{HttpRoute, Server, check},
     store::Need,
-    transform::{Components, Transform, version},
+    transform::{Components, Transform, Visibility, version},
 };
 
 /// How deep servers are mounted in each other at the most.
@@ -29,6 +29,7 @@ pub(crate) struct Node {
     parts: Vec<Part>,
     middlewares: Vec<Arc<dyn Middleware>>,
     transforms: Vec<Arc<dyn Transform>>,
+    visibility: Visibility,
     tags: Tags,
     on_duplicate: OnDuplicate,
     live: Option<Live>,
@@ -227,6 +228,7 @@ impl Gathered {
             parts,
             middlewares,
             transforms: std::mem::take(&mut server.transforms),
+            visibility: std::mem::take(&mut server.visibility),
             tags: std::mem::take(&mut server.tags),
             on_duplicate: server.on_duplicate,
             live: server.live.clone(),
@@ -433,6 +435,16 @@ impl Node {
         for middleware in &self.middlewares {
             middleware.prepare(&mut components, &mut flat.problems);
         }
+        // What they have added is this server's own.
+        for place in places(&mut components).filter(|place| place.scope == 0) {
+            place.scope = self.scope;
+        }
+        if flat.problems.len() == told && !(self.transforms.is_empty() && self.middlewares.is_empty()) {
+            // What was renamed may have the name of another now.
+            components = Merge { components, policy: self.on_duplicate }.finish(flat);
+        }
+        let live = self.live.as_ref().map(|live| live.state().visibility.clone());
+        self.visibility.then(live.unwrap_or_default()).apply(&mut components, &mut flat.problems);
         for problem in flat.problems.iter_mut().skip(told) {
             *problem = format!("server {:?}: {problem}", self.name);
         }
