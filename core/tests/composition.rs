@@ -192,7 +192,7 @@ fn middlewares_of_a_mounted_server_run_for_it_alone_and_know_its_own_names() {
 mod middleware_free {
     /// Takes anything.
     #[derive(serde::Deserialize, schemars::JsonSchema)]
-    pub struct Any {}
+    pub(crate) struct Any {}
 }
 
 #[test]
@@ -359,15 +359,15 @@ fn an_import_is_a_copy_of_the_components_alone() {
 mod circle {
     use super::{Mount, Server};
 
-    pub fn one() -> Server {
+    pub(crate) fn one() -> Server {
         Server::new("one", "1").mount(Mount::under("two", two))
     }
 
-    pub fn two() -> Server {
+    pub(crate) fn two() -> Server {
         Server::new("two", "1").mount(Mount::under("one", one))
     }
 
-    pub fn own() -> Server {
+    pub(crate) fn own() -> Server {
         Server::new("own", "1").mount(Mount::under("own", own))
     }
 }

@@ -55,11 +55,13 @@ impl Layer {
 /// A server in the tree, as requests meet it.
 #[doc(hidden)]
 pub struct Scope {
+    /// What it is called.
+    pub(crate) name: Text,
     pub(crate) parent: usize,
     /// Its own middlewares.
     pub(crate) chain: Chain,
     layer: Layer,
-    prefix: Option<Prefix>,
+    pub(crate) prefix: Option<Prefix>,
 }
 
 impl Scope {
@@ -166,8 +168,10 @@ impl Gathered {
             self.problems.extend(
                 problems.into_iter().map(|problem| format!("middleware `{}`: {problem}", middleware.name())),
             );
+            self.needs.extend(middleware.store_needs());
         }
-        self.scopes.push(Scope { parent, chain: middlewares.iter().cloned().collect(), layer, prefix });
+        let chain = middlewares.iter().cloned().collect();
+        self.scopes.push(Scope { name: server.who.name.clone(), parent, chain, layer, prefix });
         self.lives.extend(server.live.clone());
         self.spans.extend(std::mem::take(&mut server.lifespans).into_iter().map(|span| (scope, span)));
         for route in std::mem::take(&mut server.routes) {
@@ -341,6 +345,10 @@ impl Node {
         }
         for middleware in &self.middlewares {
             middleware.prepare(&mut components, &mut flat.problems);
+        }
+        // What they have added is this server's own.
+        for place in places(&mut components).filter(|place| place.scope == 0) {
+            place.scope = self.scope;
         }
         if flat.problems.len() == told && !(self.transforms.is_empty() && self.middlewares.is_empty()) {
             // What was renamed may have the name of another now.

@@ -110,6 +110,11 @@ impl<R: Hooked> Next<R> {
             })
         })
     }
+
+    /// The same, to be run once more: for a middleware that tries again, and knows what may happen twice.
+    pub(super) fn again(&self) -> Self {
+        Self { cx: self.cx.clone(), course: Arc::clone(&self.course), ..*self }
+    }
 }
 
 impl<R> fmt::Debug for Next<R> {

@@ -352,7 +352,7 @@ pub struct Initialize {}
 pub struct Discover {}
 
 /// A `tools/list`. Hooks see the whole list; its pages are cut afterwards.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListTools {
     pub(crate) is_search: bool,
@@ -368,17 +368,17 @@ impl ListTools {
 }
 
 /// A `resources/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListResources {}
 
 /// A `resources/templates/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListResourceTemplates {}
 
 /// A `prompts/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListPrompts {}
 

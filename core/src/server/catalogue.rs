@@ -236,8 +236,8 @@ impl Catalogue {
                 prompt.definition.arguments.iter().any(|known| known.name == argument)
             }
             Completed::Resource(uri) => {
-                let resource = self.resource_by_uri(uri);
-                let template = resource.ok_or("resource or template")?.template.as_ref();
+                let resource = self.resource_by_uri(uri).ok_or("resource or template")?;
+                let template = resource.template.as_ref();
                 template.is_some_and(|template| template.names().iter().any(|known| *known == argument))
             }
         };

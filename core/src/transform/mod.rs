@@ -23,8 +23,11 @@ pub use self::{
     tool::{ArgTransform, ToolTransform},
     visibility::{Visibility, VisibleTo},
 };
-pub use crate::model::{About, Kind};
 use crate::{completion::Completion, prompt::Prompt, resource::Resource, tool::Tool};
+pub use crate::{
+    middleware::{Dereference, PromptTools as PromptsAsTools, ResourceTools as ResourcesAsTools},
+    model::{About, Kind},
+};
 
 /// What a server or a mount has, on its way to being served.
 #[derive(Clone, Debug, Default)]
