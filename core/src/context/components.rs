@@ -135,7 +135,7 @@ impl Context {
 
     /// The resource or template whose own URI this is.
     pub(crate) fn resource_named(&self, uri: &str) -> Option<&Resource> {
-        self.catalogue().resource_named(uri).map(|resource| &**resource)
+        self.catalogue().resource_by_uri(uri).map(|resource| &**resource)
     }
 
     /// The tool `name` of the version that the client asks for, whoever asks.
