@@ -203,7 +203,9 @@ impl Exchange {
                 Ok(answer) => perform::unpanicked(&cx, answer).await?,
                 Err(error) => Err(ToolError::new(error.0)),
             };
-            self.tool_result(name, version, output.map_err(Error::from), tool.wrapped)
+            // One that answers with what another has said says so itself.
+            let wrapped = output.as_ref().ok().and_then(|output| output.wrapped).unwrap_or(tool.wrapped);
+            self.tool_result(name, version, output.map_err(Error::from), wrapped)
         });
         self.run(&cx, id, input, work).await
     }
