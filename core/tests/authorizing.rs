@@ -1,6 +1,11 @@
 //! A whole server, or what has a tag, is for some callers only: the others neither see nor use it.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 mod common;
 
@@ -153,7 +158,8 @@ fn whoever_may_use_nothing_does_not_learn_what_there_is() {
     for answer in ask(&stage, "user", "tools/call", &json!({"name": "none"})) {
         assert_eq!(answer.code(), Some(-32602));
     }
-    let tags_only = Stage::new(server().middleware(Authorization::default().restrict_tag("admin", ["admin"])));
+    let tags_only =
+        Stage::new(server().middleware(Authorization::default().restrict_tag("admin", ["admin"])));
     for answer in ask(&tags_only, "nobody", "tools/call", &json!({"name": "open"})) {
         assert_eq!(answer.message(), "open");
     }

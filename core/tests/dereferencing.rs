@@ -16,7 +16,9 @@ fn tool() -> Tool {
         "required": ["home"],
         "$defs": {"Address": {"type": "object", "description": "Where.", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
     });
-    Tool::with_schema("move_in", "Move in.", schema, |_, arguments: Value| async move { arguments["home"]["city"].to_string() })
+    Tool::with_schema("move_in", "Move in.", schema, |_, arguments: Value| async move {
+        arguments["home"]["city"].to_string()
+    })
 }
 
 #[derive(serde::Serialize, schemars::JsonSchema)]

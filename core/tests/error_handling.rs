@@ -36,7 +36,13 @@ struct What {
 }
 
 /// Fails with an error of the kind that is named; each says `hunter2`.
-fn fail<E: From<io::Error> + From<FetchError> + From<serde_json::Error> + From<std::num::ParseIntError> + From<SoldOut>>(
+fn fail<
+    E: From<io::Error>
+        + From<FetchError>
+        + From<serde_json::Error>
+        + From<std::num::ParseIntError>
+        + From<SoldOut>,
+>(
     what: &str,
 ) -> Result<String, E> {
     let secret = "hunter2";
@@ -63,7 +69,11 @@ fn server() -> Server {
                 panic!("hunter2");
             }
         }))
-        .resource(Resource::new("fail://{what}", "fail", |_, What { what }| async move { fail::<Error>(&what) }))
+        .resource(Resource::new(
+            "fail://{what}",
+            "fail",
+            |_, What { what }| async move { fail::<Error>(&what) },
+        ))
         .prompt(Prompt::new("fail", "Fail.", |_, What { what }| async move { fail::<Error>(&what) }))
 }
 
@@ -85,9 +95,13 @@ fn a_resource_and_a_prompt_fail_with_the_codes_of_fastmcp() {
             assert_eq!((answer.code(), answer.message()), (Some(code), &*expected), "{version:?} {what}");
             assert!(!answer.text.contains("hunter2"), "{answer:?}");
         });
-        stage.each("prompts/get", &json!({"name": "fail", "arguments": {"what": what}}), |version, answer| {
-            assert_eq!((answer.code(), answer.message()), (Some(code), &*expected), "{version:?} {what}");
-        });
+        stage.each(
+            "prompts/get",
+            &json!({"name": "fail", "arguments": {"what": what}}),
+            |version, answer| {
+                assert_eq!((answer.code(), answer.message()), (Some(code), &*expected), "{version:?} {what}");
+            },
+        );
     }
     stage.each("prompts/get", &json!({"name": "fail", "arguments": {"what": "missing"}}), |_, answer| {
         assert_eq!((answer.code(), answer.message()), (Some(-32001), &*format!("Not found: {MASKED}")));
@@ -103,10 +117,7 @@ fn a_resource_and_a_prompt_fail_with_the_codes_of_fastmcp() {
     stage.each("resources/read", &json!({"uri": "fail://else"}), |_, answer| {
         assert_eq!(answer.code(), Some(-32603));
         assert_eq!(answer.message(), "the server failed; the cause is in its log");
-        assert_eq!(
-            stage.log.take(),
-            [(LogLevel::Error, "resources/read failed: hunter2".to_owned())]
-        );
+        assert_eq!(stage.log.take(), [(LogLevel::Error, "resources/read failed: hunter2".to_owned())]);
     });
 }
 

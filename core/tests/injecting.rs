@@ -1,6 +1,11 @@
 //! Tools are added to a server when it is built, also those that let clients of tools use prompts and resources.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 mod common;
 
@@ -133,7 +138,11 @@ fn prompts_are_listed_and_got_with_tools() {
     for add in adds {
         let stage = Stage::new(add(prompts()));
         let call = |token, name: &str, arguments: Value| {
-            stage.modern_as(Some(token), "tools/call", json!({"name": name, "arguments": arguments, "_meta": capable()}))
+            stage.modern_as(
+                Some(token),
+                "tools/call",
+                json!({"name": name, "arguments": arguments, "_meta": capable()}),
+            )
         };
         let listed = stage.modern_as(Some("user"), "tools/list", json!({}));
         assert_eq!(names(&listed), ["add", "list_prompts", "get_prompt"]);
@@ -165,7 +174,10 @@ fn prompts_are_listed_and_got_with_tools() {
         let wrong = call("user", "get_prompt", json!({"name": "greet"}));
         assert!(wrong.json["result"]["isError"] == true && wrong.message().contains("name"), "{wrong:?}");
         assert_eq!(call("user", "get_prompt", json!({"name": "audit"})).status, 403);
-        assert_eq!(read(&call("admin", "get_prompt", json!({"name": "audit"})))["messages"][0]["content"], "Audit.");
+        assert_eq!(
+            read(&call("admin", "get_prompt", json!({"name": "audit"})))["messages"][0]["content"],
+            "Audit."
+        );
     }
 }
 
@@ -185,9 +197,18 @@ fn resources() -> Server {
         id: u8,
     }
     Server::new("resources", "1")
-        .resource(Resource::new("data://text", "text", |_, _: NoArguments| async { "debug = false" }).description("Text."))
-        .resource(Resource::new("data://png", "png", |_, _: NoArguments| async { b"png".to_vec() }).mime_type("image/png"))
-        .resource(Resource::new("data://wav", "wav", |_, _: NoArguments| async { b"wav".to_vec() }).mime_type("audio/wav"))
+        .resource(
+            Resource::new("data://text", "text", |_, _: NoArguments| async { "debug = false" })
+                .description("Text."),
+        )
+        .resource(
+            Resource::new("data://png", "png", |_, _: NoArguments| async { b"png".to_vec() })
+                .mime_type("image/png"),
+        )
+        .resource(
+            Resource::new("data://wav", "wav", |_, _: NoArguments| async { b"wav".to_vec() })
+                .mime_type("audio/wav"),
+        )
         .resource(Resource::new("data://zip", "zip", |_, _: NoArguments| async { b"zip".to_vec() }))
         .resource(Resource::new("user://{id}/name", "name", |_, Id { id }| async move {
             vec![ResourceContents::text(format!("user {id}")), ResourceContents::text("and more")]
@@ -215,7 +236,10 @@ fn resources_are_listed_and_read_with_tools_in_every_revision() {
         let blob = |uri: &str| json!({"uri": uri, "blob": "emlw", "mimeType": "application/octet-stream"});
         for (uri, content) in [
             ("data://text", json!([{"type": "text", "text": "debug = false"}])),
-            ("user://7/name", json!([{"type": "text", "text": "user 7"}, {"type": "text", "text": "and more"}])),
+            (
+                "user://7/name",
+                json!([{"type": "text", "text": "user 7"}, {"type": "text", "text": "and more"}]),
+            ),
             ("data://png", json!([{"type": "image", "data": "cG5n", "mimeType": "image/png"}])),
             ("data://wav", json!([{"type": "audio", "data": "d2F2", "mimeType": "audio/wav"}])),
             ("data://zip", json!([{"type": "resource", "resource": blob("data://zip")}])),
@@ -231,7 +255,10 @@ fn resources_are_listed_and_read_with_tools_in_every_revision() {
         ] {
             let call = json!({"name": "read_resource", "arguments": {"uri": uri}});
             stage.each("tools/call", &call, |_, answer| {
-                assert!(answer.json["result"]["isError"] == true && answer.message().starts_with(said), "{answer:?}");
+                assert!(
+                    answer.json["result"]["isError"] == true && answer.message().starts_with(said),
+                    "{answer:?}"
+                );
             });
         }
     }

@@ -159,7 +159,8 @@ fn the_defaults_are_those_of_fastmcp_and_a_limit_that_leaves_nothing_is_refused(
         assert!(answer.message().ends_with("xxx…") && bytes(&answer) <= 80, "{answer:?}");
     });
     for max in [0, 95] {
-        let wrong = server().middleware(ResponseLimiting::new().max_size(max)).build().unwrap_err().to_string();
+        let wrong =
+            server().middleware(ResponseLimiting::new().max_size(max)).build().unwrap_err().to_string();
         assert!(wrong.contains(&format!("`max_size` is {max} bytes")), "{wrong}");
     }
     assert!(server().middleware(ResponseLimiting::new().max_size(96)).build().is_ok());

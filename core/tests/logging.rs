@@ -97,10 +97,8 @@ fn only_the_methods_that_are_named_are_logged() {
 fn an_ask_has_a_word_of_its_own_and_so_has_a_call_that_is_left() {
     let stage = stage(Logging::new());
     let first = stage.modern("tools/call", call("ask", json!({})));
-    let asked = [
-        format!("event=request_start {ADD}"),
-        format!("event=request_input_required {ADD} duration_ms=0.0"),
-    ];
+    let asked =
+        [format!("event=request_start {ADD}"), format!("event=request_input_required {ADD} duration_ms=0.0")];
     assert_eq!(stage.log.messages(), asked);
     let mut again = call("ask", json!({}));
     again["requestState"] = first.json["result"]["requestState"].clone();
@@ -139,7 +137,10 @@ fn payloads_are_without_what_is_secret_and_cut() {
         assert_eq!(start["payload_type"], "CallToolRequestParams");
         start["payload"].as_str().unwrap().to_owned()
     };
-    let login = call("login", json!({"user": "ada", "password": "hunter2", "iban": "DE1", "deep": [{"api_key": "k"}]}));
+    let login = call(
+        "login",
+        json!({"user": "ada", "password": "hunter2", "iban": "DE1", "deep": [{"api_key": "k"}]}),
+    );
     assert_eq!(
         logged(|logging| logging, login.clone()),
         r#"{"name":"login","arguments":{"user":"ada","password":"[redacted]","iban":"DE1","deep":[{"api_key":"[redacted]"}]}}"#
@@ -159,7 +160,10 @@ fn payloads_are_without_what_is_secret_and_cut() {
         r#"{"name":"x","arguments":{"ü..."#
     );
     assert_eq!(
-        logged(|logging| logging.payload_serializer(|message| message.target().unwrap_or("?").to_owned()), login),
+        logged(
+            |logging| logging.payload_serializer(|message| message.target().unwrap_or("?").to_owned()),
+            login
+        ),
         "login"
     );
 }
@@ -202,7 +206,8 @@ fn a_client_can_make_up_neither_a_field_nor_a_line() {
     for line in send(&text) {
         assert!(!line.contains(char::is_control), "{line:?}");
         // What is between quotes is no field.
-        let quoted: Vec<_> = line.replace("\\\\", "").replace("\\\"", "").split('"').map(str::to_owned).collect();
+        let quoted: Vec<_> =
+            line.replace("\\\\", "").replace("\\\"", "").split('"').map(str::to_owned).collect();
         let fields: String = quoted.iter().step_by(2).cloned().collect();
         assert_eq!(fields.matches("event=").count(), 1, "{line}");
         assert!(!fields.contains("user=") && quoted.len() % 2 == 1, "{line}");
@@ -248,7 +253,10 @@ fn the_hooks_of_one_middleware_and_the_next_nest() {
     let stage = Stage::new(common::server().middleware(Logging::new()).middleware(inner));
     stage.each("tools/call", &call("add", json!({"a": 1, "b": 2})), |_, _| {
         let log = stage.log.messages();
-        assert!(log[0].starts_with("event=request_start") && log[2].starts_with("event=request_success"), "{log:?}");
+        assert!(
+            log[0].starts_with("event=request_start") && log[2].starts_with("event=request_success"),
+            "{log:?}"
+        );
         assert_eq!((log[1].as_str(), log.len()), ("inside", 3));
     });
     assert_eq!(order.lock().unwrap().len(), 2 * ProtocolVersion::ALL.len());

@@ -46,7 +46,10 @@ fn a_client_on_stdio_is_pinged_while_its_call_works() {
         assert_eq!(next(&mut lines), None);
         stage.clock.advance(Duration::from_secs(1));
         let ping = next(&mut lines).unwrap();
-        assert_eq!((&ping["jsonrpc"], &ping["method"], &ping["params"]), (&json!("2.0"), &json!("ping"), &json!({})));
+        assert_eq!(
+            (&ping["jsonrpc"], &ping["method"], &ping["params"]),
+            (&json!("2.0"), &json!("ping"), &json!({}))
+        );
         ids.push(ping["id"].as_str().unwrap().to_owned());
         // What it answers is nothing to anybody, and not answering is no mistake.
         let answer = json!({"jsonrpc": "2.0", "id": ping["id"], "result": {}});
@@ -116,7 +119,8 @@ fn what_cannot_be_pinged_is_left_alone() {
 
 #[test]
 fn an_interval_of_nothing_is_refused() {
-    let wrong = Server::new("x", "1").middleware(Ping::every(Duration::ZERO)).build().unwrap_err().to_string();
+    let wrong =
+        Server::new("x", "1").middleware(Ping::every(Duration::ZERO)).build().unwrap_err().to_string();
     assert!(wrong.contains("middleware `Ping`: its interval is 0 s"), "{wrong}");
     let tool = Tool::new("x", "X.", |_, _: NoArguments| async {});
     assert!(Server::new("x", "1").tool(tool).middleware(Ping::new()).build().is_ok());

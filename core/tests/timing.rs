@@ -142,7 +142,8 @@ fn each_operation_is_timed_by_its_name() {
 fn a_request_that_asks_is_timed_once_for_each_of_its_runs() {
     let stage = timed(|server| server.middleware(Timing::new()).middleware(DetailedTiming::new()));
     let first = stage.modern("tools/call", call("ask"));
-    let asked = ["Tool 'ask' waits for input after 12.00ms", "Request tools/call waits for input after 12.00ms"];
+    let asked =
+        ["Tool 'ask' waits for input after 12.00ms", "Request tools/call waits for input after 12.00ms"];
     assert_eq!(stage.log.messages(), asked);
     stage.clock.advance(Duration::from_secs(60));
     let mut again = call("ask");

@@ -1,6 +1,11 @@
 //! What fails with an error that may pass is tried again, where that may do no harm, and not for longer than there is time.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 mod common;
 
@@ -146,7 +151,8 @@ fn waits(runs: &[Timestamp]) -> Vec<Duration> {
 fn reads_prompts_and_completions_are_tried_until_they_work() {
     let runs = Runs::default();
     let stage = Stage::new(server(&runs).middleware(Retry::new()));
-    let complete = json!({"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "letter", "value": ""}});
+    let complete =
+        json!({"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "letter", "value": ""}});
     for (name, method, params, target) in [
         ("resource", "resources/read", json!({"uri": "data://x"}), " \"data://x\""),
         ("prompt", "prompts/get", json!({"name": "x"}), " \"x\""),
@@ -157,7 +163,10 @@ fn reads_prompts_and_completions_are_tried_until_they_work() {
             let times = runs.take(name);
             assert_eq!(times.len(), 3);
             let waits = waits(&times);
-            assert!(waits[0] <= Duration::from_millis(1010) && waits[1] <= Duration::from_millis(2010), "{waits:?}");
+            assert!(
+                waits[0] <= Duration::from_millis(1010) && waits[1] <= Duration::from_millis(2010),
+                "{waits:?}"
+            );
             let failed = |n| {
                 let why = "the server failed; the cause is in its log: the line is down";
                 (LogLevel::Warning, format!("{method}{target} failed (attempt {n}/4): {why}"))
@@ -260,7 +269,8 @@ fn nothing_is_tried_past_the_platforms_deadline() {
     for (left, least, most) in [(0, 1, 1), (1, 1, 1), (10_000, 4, 4)] {
         stage.platform = whole.clone().with_deadline(whole.now().after(Duration::from_millis(left)));
         let end = stage.platform.deadline().unwrap();
-        let answer = send(&stage, request(ProtocolVersion::V2026_07_28, "tools/call", &json!({"name": "never"})));
+        let answer =
+            send(&stage, request(ProtocolVersion::V2026_07_28, "tools/call", &json!({"name": "never"})));
         assert_eq!(answer.json["result"]["isError"], true);
         let times = runs.take("never");
         assert!((least..=most).contains(&times.len()), "{left} {times:?}");

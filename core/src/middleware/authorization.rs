@@ -1,8 +1,8 @@
 //! Decides for a whole server who may see and use its components.
 
 use super::{
-    Answering, CallTool, Complete, Component, GetPrompt, Listed, ListPrompts, ListResourceTemplates,
-    ListResources, ListTools, Middleware, Next, ReadResource,
+    Answering, CallTool, Complete, Component, GetPrompt, ListPrompts, ListResourceTemplates, ListResources,
+    ListTools, Listed, Middleware, Next, ReadResource,
 };
 use crate::{
     auth::Requirement,
@@ -85,8 +85,16 @@ impl Authorization {
             return Ok(());
         }
         let none = Meta::new();
-        let unknown =
-            About { kind, key, name: key, title: None, description: None, tags: &[], version: None, meta: &none };
+        let unknown = About {
+            kind,
+            key,
+            name: key,
+            title: None,
+            description: None,
+            tags: &[],
+            version: None,
+            meta: &none,
+        };
         let about = component.map_or(unknown, Component::about);
         let mut unmet = self.asked(&about).filter(|asked| !asked.is_met(cx.principal())).peekable();
         if unmet.peek().is_none() {
@@ -114,7 +122,10 @@ impl Authorization {
             let ErrorKind::InsufficientScope { scopes } = &refusal.kind else { break };
             add(scopes);
         }
-        Err(Error::insufficient_scope(format!("{} needs the scopes: {}", echo(key), missing.join(" ")), missing))
+        Err(Error::insufficient_scope(
+            format!("{} needs the scopes: {}", echo(key), missing.join(" ")),
+            missing,
+        ))
     }
 
     fn filter<T: Component>(&self, cx: &Context, mut list: Listed<T>) -> Listed<T> {

@@ -81,9 +81,22 @@ enum Holds {
 
 fn holds(keyword: &str) -> Holds {
     match keyword {
-        "allOf" | "anyOf" | "oneOf" | "not" | "if" | "then" | "else" | "items" | "prefixItems"
-        | "additionalItems" | "unevaluatedItems" | "contains" | "additionalProperties"
-        | "unevaluatedProperties" | "propertyNames" | "contentSchema" => Holds::Schemas,
+        "allOf"
+        | "anyOf"
+        | "oneOf"
+        | "not"
+        | "if"
+        | "then"
+        | "else"
+        | "items"
+        | "prefixItems"
+        | "additionalItems"
+        | "unevaluatedItems"
+        | "contains"
+        | "additionalProperties"
+        | "unevaluatedProperties"
+        | "propertyNames"
+        | "contentSchema" => Holds::Schemas,
         "properties" | "patternProperties" | "dependentSchemas" | "dependencies" | "$defs"
         | "definitions" => Holds::Named,
         _ => Holds::Data,
@@ -181,7 +194,8 @@ impl<'a> Writer<'a> {
         // References that lead from one to the next, and nowhere else, end where one comes again.
         let mut seen = HashSet::new();
         while let Some(reference) = reference(&root).map(str::to_owned) {
-            let Some(Value::Object(target)) = self.target(&reference).filter(|_| seen.insert(reference.clone()))
+            let Some(Value::Object(target)) =
+                self.target(&reference).filter(|_| seen.insert(reference.clone()))
             else {
                 break;
             };
@@ -328,7 +342,8 @@ fn merged(target: Value, beside: Map<String, Value>) -> Value {
     let can_be_added = beside.iter().all(|(keyword, value)| {
         is_note(keyword)
             || target.get(keyword) == Some(value)
-            || (!target.contains_key(keyword) && (!looks_around(keyword) || !target.keys().any(|known| looks_around(known))))
+            || (!target.contains_key(keyword)
+                && (!looks_around(keyword) || !target.keys().any(|known| looks_around(known))))
     });
     if !can_be_added {
         return all_of(Value::Object(target), beside);
@@ -355,11 +370,35 @@ fn is_note(keyword: &str) -> bool {
     !looks_around(keyword)
         && !matches!(
             keyword,
-            "type" | "enum" | "const" | "multipleOf" | "maximum" | "exclusiveMaximum" | "minimum"
-                | "exclusiveMinimum" | "maxLength" | "minLength" | "pattern" | "format" | "maxItems" | "minItems"
-                | "uniqueItems" | "maxProperties" | "minProperties" | "required" | "dependentRequired"
-                | "dependentSchemas" | "dependencies" | "propertyNames" | "allOf" | "anyOf" | "oneOf" | "not"
-                | "contentEncoding" | "contentMediaType" | "contentSchema"
+            "type"
+                | "enum"
+                | "const"
+                | "multipleOf"
+                | "maximum"
+                | "exclusiveMaximum"
+                | "minimum"
+                | "exclusiveMinimum"
+                | "maxLength"
+                | "minLength"
+                | "pattern"
+                | "format"
+                | "maxItems"
+                | "minItems"
+                | "uniqueItems"
+                | "maxProperties"
+                | "minProperties"
+                | "required"
+                | "dependentRequired"
+                | "dependentSchemas"
+                | "dependencies"
+                | "propertyNames"
+                | "allOf"
+                | "anyOf"
+                | "oneOf"
+                | "not"
+                | "contentEncoding"
+                | "contentMediaType"
+                | "contentSchema"
         )
 }
 
@@ -367,9 +406,21 @@ fn is_note(keyword: &str) -> bool {
 fn looks_around(keyword: &str) -> bool {
     matches!(
         keyword,
-        "$ref" | "properties" | "patternProperties" | "additionalProperties" | "unevaluatedProperties" | "items"
-            | "prefixItems" | "additionalItems" | "unevaluatedItems" | "contains" | "minContains" | "maxContains"
-            | "if" | "then" | "else"
+        "$ref"
+            | "properties"
+            | "patternProperties"
+            | "additionalProperties"
+            | "unevaluatedProperties"
+            | "items"
+            | "prefixItems"
+            | "additionalItems"
+            | "unevaluatedItems"
+            | "contains"
+            | "minContains"
+            | "maxContains"
+            | "if"
+            | "then"
+            | "else"
     )
 }
 
@@ -421,7 +472,8 @@ mod tests {
             "leaf": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/Tree"}},
         }});
         let defs = json!({"Tree": tree, "Leaf": {"type": "integer"}, "Other": {"type": "null"}});
-        let schema = json!({"type": "object", "properties": {"tree": {"$ref": "#/$defs/Tree"}}, "$defs": defs});
+        let schema =
+            json!({"type": "object", "properties": {"tree": {"$ref": "#/$defs/Tree"}}, "$defs": defs});
         assert_eq!(
             written_out(&schema).unwrap(),
             json!({

@@ -127,7 +127,13 @@ impl ErrorCounts {
 impl ErrorHandling {
     /// Maps what the table says, and masks details.
     pub fn new() -> Self {
-        Self { maps: Vec::new(), transforms: true, masks: true, on_error: None, counts: ErrorCounts::default() }
+        Self {
+            maps: Vec::new(),
+            transforms: true,
+            masks: true,
+            on_error: None,
+            counts: ErrorCounts::default(),
+        }
     }
 
     /// Says what an error becomes that was raised as an `E` (with `?`, not wrapped in another). The first map for a type
@@ -205,7 +211,8 @@ impl ErrorHandling {
     }
 
     fn by_table(&self, method: &str, target: Option<&str>, error: &Error) -> Option<Error> {
-        let cause = error.cause.as_deref().filter(|_| matches!(error.kind, ErrorKind::Internal | ErrorKind::Tool))?;
+        let cause =
+            error.cause.as_deref().filter(|_| matches!(error.kind, ErrorKind::Internal | ErrorKind::Tool))?;
         let says = cause.says.or_else(|| is_invalid(error).then_some(Says::Invalid));
         let what = match says {
             Some(Says::NotFound) if method.starts_with("resources/") => "Resource not found",

@@ -188,13 +188,34 @@ mod tests {
     fn a_name_is_known_by_its_words_however_they_are_joined() {
         let names = Names::default();
         for secret in [
-            "password", "Password", "PASSWORD", "dbPassword", "db_password_2", "passwords", "password2",
-            "user.password", "passwordConfirmation", "apiKey", "api-key", "APIKey", "API_KEYS", "x-api-key",
-            "APIKEY", "accessToken", "token", "Authorization", "client secret", "cardNumber", "PIN", "set-cookie",
+            "password",
+            "Password",
+            "PASSWORD",
+            "dbPassword",
+            "db_password_2",
+            "passwords",
+            "password2",
+            "user.password",
+            "passwordConfirmation",
+            "apiKey",
+            "api-key",
+            "APIKey",
+            "API_KEYS",
+            "x-api-key",
+            "APIKEY",
+            "accessToken",
+            "token",
+            "Authorization",
+            "client secret",
+            "cardNumber",
+            "PIN",
+            "set-cookie",
         ] {
             assert!(names.is_in(secret), "{secret} {:?}", words(secret));
         }
-        for other in ["name", "spinning", "pinned", "tokenize", "compass", "key", "api", "passenger", "", "_", "密码"] {
+        for other in
+            ["name", "spinning", "pinned", "tokenize", "compass", "key", "api", "passenger", "", "_", "密码"]
+        {
             assert!(!names.is_in(other), "{other} {:?}", words(other));
         }
         let mut own = Names::none();

@@ -208,7 +208,8 @@ impl Middleware for ResponseLimiting {
             if size <= max {
                 return Ok(output);
             }
-            let line = format!("Tool {name} response exceeds size limit: {size} bytes > {max} bytes, truncating");
+            let line =
+                format!("Tool {name} response exceeds size limit: {size} bytes > {max} bytes, truncating");
             cx.platform().log(LogLevel::Warning, &line);
             Ok(self.cut(output))
         })

@@ -1,6 +1,10 @@
 //! Tries a request again that may succeed later.
 
-use std::{fmt, sync::atomic::{AtomicU32, Ordering}, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use super::{
     Answering, CallTool, Complete, GetPrompt, Hooked, ListPrompts, ListResourceTemplates, ListResources,

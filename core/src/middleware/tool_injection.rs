@@ -154,11 +154,16 @@ fn list_prompts() -> Tool {
         let entry = |prompt: &crate::Prompt| PromptEntry {
             name: prompt.definition.name.clone(),
             description: prompt.definition.description.clone(),
-            arguments: prompt.definition.arguments.iter().map(|argument| ArgumentEntry {
-                name: argument.name.clone(),
-                description: argument.description.clone(),
-                required: argument.required,
-            }).collect(),
+            arguments: prompt
+                .definition
+                .arguments
+                .iter()
+                .map(|argument| ArgumentEntry {
+                    name: argument.name.clone(),
+                    description: argument.description.clone(),
+                    required: argument.required,
+                })
+                .collect(),
         };
         Ok::<_, ToolError>(Json(prompts.iter().map(|prompt| entry(prompt)).collect::<Vec<_>>()))
     };

@@ -4,11 +4,11 @@ pub(crate) mod version;
 
 use std::fmt;
 
+use crate::{completion::Completion, prompt::Prompt, resource::Resource, tool::Tool};
 pub use crate::{
     middleware::{Dereference, PromptTools as PromptsAsTools, ResourceTools as ResourcesAsTools},
     model::{About, Kind},
 };
-use crate::{completion::Completion, prompt::Prompt, resource::Resource, tool::Tool};
 
 /// What a server or a mount has, on its way to being served.
 #[derive(Clone, Debug, Default)]
