@@ -98,6 +98,11 @@ pub(crate) enum Strange {
 }
 
 impl Journal {
+    /// Whether nothing was asked, answered or done yet, in this run or an earlier one.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.asks.is_empty() && self.steps.is_empty() && self.unasked.is_empty() && self.call.is_none()
+    }
+
     /// An ask that was made in an earlier run.
     pub(crate) fn remember(&mut self, key: String, digest: String, answer: Option<Answer>) {
         self.asks.push(Asked {

@@ -54,11 +54,13 @@ impl Layer {
 /// A server in the tree, as requests meet it.
 #[doc(hidden)]
 pub struct Scope {
+    /// What it is called.
+    pub(crate) name: Text,
     pub(crate) parent: usize,
     /// Its own middlewares.
     pub(crate) chain: Chain,
     layer: Layer,
-    prefix: Option<Prefix>,
+    pub(crate) prefix: Option<Prefix>,
 }
 
 impl Scope {
@@ -165,8 +167,10 @@ impl Gathered {
             self.problems.extend(
                 problems.into_iter().map(|problem| format!("middleware `{}`: {problem}", middleware.name())),
             );
+            self.needs.extend(middleware.store_needs());
         }
-        self.scopes.push(Scope { parent, chain: middlewares.iter().cloned().collect(), layer, prefix });
+        let chain = middlewares.iter().cloned().collect();
+        self.scopes.push(Scope { name: server.who.name.clone(), parent, chain, layer, prefix });
         self.lives.extend(server.live.clone());
         self.spans.extend(std::mem::take(&mut server.lifespans).into_iter().map(|span| (scope, span)));
         for route in std::mem::take(&mut server.routes) {

@@ -138,6 +138,33 @@ impl Context {
         self.catalogue().resource_named(uri).map(|resource| &**resource)
     }
 
+    /// The tool `name` of the version that the client asks for, whoever asks.
+    pub(crate) fn asked_tool(&self, name: &str) -> Option<&Tool> {
+        let found = match self.asked_version() {
+            Some(version) => self.catalogue().tool_of(name, &version),
+            None => self.catalogue().tool(name),
+        };
+        found.map(|tool| &**tool)
+    }
+
+    /// The resource at `uri` of the version that the client asks for, whoever asks.
+    pub(crate) fn asked_resource(&self, uri: &str) -> Option<&Resource> {
+        let found = match self.asked_version() {
+            Some(version) => self.catalogue().resource_of(uri, &version),
+            None => self.catalogue().resource(uri),
+        };
+        found.map(|(resource, _)| &**resource)
+    }
+
+    /// The prompt `name` of the version that the client asks for, whoever asks.
+    pub(crate) fn asked_prompt(&self, name: &str) -> Option<&Prompt> {
+        let found = match self.asked_version() {
+            Some(version) => self.catalogue().prompt_of(name, &version),
+            None => self.catalogue().prompt(name),
+        };
+        found.map(|prompt| &**prompt)
+    }
+
     /// The version of a component that the client asks for, where there are several of anything.
     pub(crate) fn asked_version(&self) -> Option<String> {
         match self.0.tables.components.has_versions() {

@@ -48,6 +48,7 @@
 
 mod authorization;
 mod chain;
+pub(crate) mod diagram;
 mod dereference;
 mod ending;
 mod error_handling;
@@ -56,6 +57,8 @@ mod list;
 mod logging;
 mod message;
 pub(crate) mod order;
+mod rate_limit;
+mod response_cache;
 mod payload;
 mod ping;
 mod response_limit;
@@ -81,6 +84,11 @@ pub use self::{
         ListResources, ListTools, Message, Notification, Other, ReadResource, Response, TaskMethod,
     },
     order::Stage,
+    rate_limit::{LOCAL_CLIENTS_MAX, Limiter, OnFailure, Per, RateLimiting, Verdict},
+    response_cache::{
+        CACHED_ARGUMENTS_BYTES_MAX, CACHED_RESPONSE_BYTES_MAX, CacheCounts, CacheStatistics, CachedMethod,
+        ResponseCaching,
+    },
     payload::{REDACTED, SECRET_NAMES},
     ping::Ping,
     response_limit::{RESPONSE_BYTES_MAX, ResponseLimiting},
@@ -94,9 +102,11 @@ use crate::{
     context::Context,
     error::Error,
     future::BoxFuture,
+    model::Text,
     output::{PromptOutput, ResourceOutput, ToolOutput},
     prompt::Prompt,
     resource::Resource,
+    store::Need,
     tool::Tool,
     transform::Components,
 };
@@ -123,6 +133,12 @@ macro_rules! hooks {
             /// What it adds to a server or changes of it, once, when the server is built.
             fn prepare(&self, components: &mut Components, problems: &mut Vec<String>) {
                 let _ = (components, problems);
+            }
+
+            /// What it needs of the [`strong_store`](crate::platform::Platform::strong_store), and how it is called in the
+            /// message where a platform's store lacks it, as in [`Server::store_has`](crate::Server::store_has).
+            fn store_needs(&self) -> Option<(Text, Vec<Need>)> {
+                None
             }
 
             /// What of its own settings is wrong, each a sentence with its way out; the server is then not built.
