@@ -48,8 +48,8 @@
 
 mod authorization;
 mod chain;
-pub(crate) mod diagram;
 mod dereference;
+pub(crate) mod diagram;
 mod ending;
 mod error_handling;
 mod hook;
@@ -57,10 +57,10 @@ mod list;
 mod logging;
 mod message;
 pub(crate) mod order;
-mod rate_limit;
-mod response_cache;
 mod payload;
 mod ping;
+mod rate_limit;
+mod response_cache;
 mod response_limit;
 mod retry;
 mod timing;
@@ -84,13 +84,13 @@ pub use self::{
         ListResources, ListTools, Message, Notification, Other, ReadResource, Response, TaskMethod,
     },
     order::Stage,
+    payload::{REDACTED, SECRET_NAMES},
+    ping::Ping,
     rate_limit::{LOCAL_CLIENTS_MAX, Limiter, OnFailure, Per, RateLimiting, Verdict},
     response_cache::{
         CACHED_ARGUMENTS_BYTES_MAX, CACHED_RESPONSE_BYTES_MAX, CacheCounts, CacheStatistics, CachedMethod,
         ResponseCaching,
     },
-    payload::{REDACTED, SECRET_NAMES},
-    ping::Ping,
     response_limit::{RESPONSE_BYTES_MAX, ResponseLimiting},
     retry::Retry,
     timing::{DetailedTiming, Timing},
