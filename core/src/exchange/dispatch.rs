@@ -373,7 +373,7 @@ impl Exchange {
         let (Completed::Prompt(name) | Completed::Resource(name)) = of;
         let to = self.tables.results_for(version);
         let reach = Reach::Nowhere("a completion asks nothing; a tool, a prompt and a resource can");
-        if !self.tables.chain.is_empty() || self.tables.components.is_guarded(of) {
+        if !self.tables.chain.is_empty() || self.tables.has_views() || self.tables.components.is_guarded(of) {
             let owned = |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into_owned(), value.into_owned());
             let complete = middleware::Complete {
                 of: name.to_string(),

@@ -58,7 +58,11 @@ mod here {
         let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
         let platform = NativePlatform::builder("calculator").store(store).seal_key(SealKey::Memory).build();
         thread::Builder::new().name("calculator".to_owned()).spawn(move || {
-            runtime.block_on(serve_http(listener, McpService::new(service, platform), std::future::pending()));
+            runtime.block_on(serve_http(
+                listener,
+                McpService::new(service, platform),
+                std::future::pending(),
+            ));
         })?;
         Ok(address)
     }

@@ -4,7 +4,11 @@ use edgemcp::prelude::*;
 
 /// Order an article.
 #[tool]
-async fn order(article: String, #[arg(range(min = 1, max = 10))] count: Option<u8>, channel: String) -> String {
+async fn order(
+    article: String,
+    #[arg(range(min = 1, max = 10))] count: Option<u8>,
+    channel: String,
+) -> String {
     format!("{} × {article}, ordered by {channel}", count.unwrap_or(1))
 }
 
@@ -22,7 +26,8 @@ async fn goods() -> Json<[&'static str; 2]> {
 
 /// What something costs, in cents.
 fn price(version: &'static str, cents: u32) -> Tool {
-    Tool::new("price", "Says what something costs.", move |_, _: NoArguments| async move { cents }).version(version)
+    Tool::new("price", "Says what something costs.", move |_, _: NoArguments| async move { cents })
+        .version(version)
 }
 
 /// The definition.
