@@ -47,6 +47,7 @@ class Client:
             params = dict(params, _meta={
                 "io.modelcontextprotocol/protocolVersion": MODERN,
                 "io.modelcontextprotocol/clientCapabilities": {},
+                **params.get("_meta", {}),
             })
             headers = {"mcp-protocol-version": MODERN, "mcp-method": method}
             name = params.get("uri") or params.get("name")
