@@ -74,6 +74,8 @@ pub struct Tool {
     pub(crate) task: Option<TaskSupport>,
     pub(crate) problems: Vec<String>,
     pub(crate) states: Vec<Key>,
+    /// Whether it looks over all that the server has, that of servers that are mounted over HTTP among it.
+    pub(crate) surveys: bool,
     call: Arc<Call>,
 }
 
@@ -219,6 +221,7 @@ impl Tool {
             task: None,
             problems,
             states: Vec::new(),
+            surveys: false,
             call,
         }
     }

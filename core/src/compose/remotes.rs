@@ -176,6 +176,10 @@ pub(crate) async fn find(
     now: &Tables,
     lay_out: impl Fn(&[RemoteState]) -> Arc<Tables>,
 ) -> Option<Arc<Tables>> {
+    let sought = match sought {
+        Sought::Tool(name) if now.components.tool(name).is_some_and(|tool| tool.surveys) => Sought::List,
+        sought => sought,
+    };
     if sought.is_in(now) || !remotes.iter().any(|mount| could_be(scopes, mount.scope, sought)) {
         return None;
     }

@@ -212,9 +212,8 @@ impl Errand {
             Trouble::Own(error) => error,
         })?;
         // A value that is no object is carried as one, as this server's own are; a schema would say so.
-        let bare = output.structured.as_ref().filter(|value| !has_schema && !value.get().starts_with('{'));
-        if let Some(value) = bare {
-            output.structured = Some(client::object(&[("result".to_owned(), value.clone())]));
+        if !has_schema {
+            output.wrapped = Some(output.is_wrapped());
         }
         Ok(output)
     }

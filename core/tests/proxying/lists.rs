@@ -154,3 +154,26 @@ fn what_is_wrong_with_a_remote_is_said_when_the_server_is_built() {
     let deep = Server::new("near", "1").import_server(Server::new("inner", "1").mount(remote())).build().unwrap_err();
     assert!(deep.problems()[0].contains("another server mounted"), "{deep}");
 }
+
+#[test]
+fn tools_that_look_over_the_server_find_a_remotes_too() {
+    use edgemcp::{middleware::{PromptTools, ResourceTools}, transform::BM25Search};
+    let far = Far::new(common::server(), Speaks::Both);
+    let server = || {
+        Server::new("near", "1")
+            .middleware(PromptTools)
+            .middleware(ResourceTools)
+            .mount(Mount::under("far", remote()))
+            .transform(BM25Search::new())
+    };
+    let stage = stage_of(server(), &far);
+    // The first request that this instance ever gets.
+    let find = |stage: &common::Stage| stage.modern("tools/call", json!({"name": "search_tools", "arguments": {"query": "add two integers"}}));
+    assert!(find(&stage).text.contains("far_add"), "{}", find(&stage).text);
+    let call = json!({"name": "call_tool", "arguments": {"name": "far_add", "arguments": {"a": 1, "b": 2}}});
+    assert_eq!(stage.beside(server()).modern("tools/call", call).message(), "3");
+    for (name, found) in [("list_prompts", "far_greet"), ("list_resources", "data://far/config")] {
+        let answer = stage.beside(server()).modern("tools/call", json!({"name": name}));
+        assert!(answer.text.contains(found), "{name}: {}", answer.text);
+    }
+}
