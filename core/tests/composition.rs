@@ -248,6 +248,34 @@ fn resources_and_prompts_pass_the_middlewares_of_their_server_by_the_uris_and_na
 }
 
 #[test]
+fn what_is_completed_passes_the_middlewares_of_its_server() {
+    let inner = || {
+        weather().middleware(middleware::on_complete(
+            |_, complete: middleware::Complete, next: Next<_>| async move {
+                match (complete.of(), complete.value()) {
+                    ("trip", "B") => Err(Error::forbidden("that is too little")),
+                    _ => next.run(complete).await,
+                }
+            },
+        ))
+    };
+    let stage = Stage::new(Server::new("main", "1").mount(Mount::under("w", inner)));
+    let complete = |typed: &str| {
+        let of = json!({"type": "ref/prompt", "name": "w_trip"});
+        stage.everywhere(
+            "completion/complete",
+            json!({"ref": of, "argument": {"name": "city", "value": typed}}),
+        )
+    };
+    for (version, answer) in complete("B") {
+        assert_eq!(answer.message(), "that is too little", "{version}");
+    }
+    for (version, answer) in complete("Be") {
+        assert_eq!(answer.json["result"]["completion"]["values"], json!(["Bern"]), "{version}");
+    }
+}
+
+#[test]
 fn a_mounted_server_has_a_say_in_its_part_of_a_list() {
     let filtered = || {
         weather().middleware(middleware::on_list_tools(|_, list: ListTools, next: Next<_>| async move {

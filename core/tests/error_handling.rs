@@ -1,6 +1,11 @@
 //! Errors say more than that the server failed, without saying what is secret; they are counted, and told of.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 mod common;
 

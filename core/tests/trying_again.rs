@@ -199,21 +199,19 @@ fn a_list_is_tried_again_where_a_middleware_failed() {
 #[test]
 fn a_tool_is_called_again_only_where_that_does_no_harm() {
     let failed = "the tool failed; the cause is in the server's log";
-    let default = Retry::new;
-    let cases: [(fn() -> Retry, &str, usize, &str); 8] = [
-        (default, "plain", 1, failed),
-        (default, "idempotent", 3, "worked"),
-        (default, "read_only", 3, "worked"),
-        (|| Retry::new().tools(["plain"]), "plain", 3, "worked"),
-        (|| Retry::new().tools(["other"]), "plain", 1, failed),
-        (|| Retry::new().all_tools(), "plain", 3, "worked"),
-        (default, "denied", 1, failed),
+    for (retry, name, times, said) in [
+        (Retry::new(), "plain", 1, failed),
+        (Retry::new(), "idempotent", 3, "worked"),
+        (Retry::new(), "read_only", 3, "worked"),
+        (Retry::new().tools(["plain"]), "plain", 3, "worked"),
+        (Retry::new().tools(["other"]), "plain", 1, failed),
+        (Retry::new().all_tools(), "plain", 3, "worked"),
+        (Retry::new(), "denied", 1, failed),
         // What was written for the model is its answer.
-        (default, "words", 1, "it is out"),
-    ];
-    for (retry, name, times, said) in cases {
+        (Retry::new(), "words", 1, "it is out"),
+    ] {
         let runs = Runs::default();
-        let stage = Stage::new(server(&runs).middleware(retry()));
+        let stage = Stage::new(server(&runs).middleware(retry));
         each(&stage, "tools/call", &json!({"name": name}), |answer| {
             assert_eq!((answer.message(), runs.take(name).len()), (said, times), "{name}");
         });
@@ -230,7 +228,7 @@ fn it_is_tried_so_often_and_for_those_errors_as_was_said() {
     });
     let stage = Stage::new(server(&runs).middleware(Retry::new().max_retries(0)));
     each(&stage, "tools/call", &json!({"name": "never"}), |_| assert_eq!(runs.take("never").len(), 1));
-    let denied = Retry::new().max_retries(1).when(|error| error.is_from::<io::Error>());
+    let denied = Retry::new().max_retries(1).when(Error::is_from::<io::Error>);
     let stage = Stage::new(server(&runs).middleware(denied));
     each(&stage, "tools/call", &json!({"name": "denied"}), |_| assert_eq!(runs.take("denied").len(), 2));
 }

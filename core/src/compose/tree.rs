@@ -9,6 +9,7 @@ use super::{
     tags::Tags,
 };
 use crate::{
+    completion::Of,
     lifespan::{Key, Span},
     middleware::{Chain, Middleware, order},
     model::Text,
@@ -379,6 +380,10 @@ fn pass(components: &mut Components, scope: usize) {
     }
     for resource in &mut components.resources {
         resource.place.hops.insert(0, Hop { scope, key: resource.definition.uri.clone() });
+    }
+    for completion in &mut components.completions {
+        let (Of::Prompt(key) | Of::Resource(key)) = &completion.of;
+        completion.place.hops.insert(0, Hop { scope, key: key.clone() });
     }
     for prompt in &mut components.prompts {
         prompt.place.hops.insert(0, Hop { scope, key: prompt.definition.name.clone() });

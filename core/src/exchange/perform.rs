@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     auth,
-    completion::Completions,
+    completion::{Completion, Completions},
     compose::tree::Scope,
     context::Context,
     error::{Error, ErrorKind, ToolError},
@@ -41,6 +41,7 @@ pub(crate) enum Found {
         uri: String,
     },
     Prompt(Arc<Prompt>, usize),
+    Completion(Completion, usize),
     /// A list has no component.
     List,
 }
@@ -118,6 +119,10 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
                     false => (view.prompt(&get.name).cloned().ok_or_else(|| no_prompt(&get.name))?, 0),
                 };
                 enter_prompt(cx, prompt, hop, get).await.map(Response::Prompt)
+            }
+            // What is typed of an argument is of no use for another one, so this one is completed, whatever a hook has made of it.
+            (Message::Complete(complete), Found::Completion(completion, hop)) => {
+                enter_completion(cx, completion, hop + 1, complete).await.map(Response::Completions)
             }
             (Message::ListTools(_), _) => {
                 self::view(cx, Listing::Tools, Some(scope)).await.map(Response::Tools)
@@ -465,7 +470,7 @@ fn seen_in(cx: Context, scope: usize, mut tools: Vec<Arc<Tool>>) -> Answering<Ve
 }
 
 async fn complete(cx: Context, complete: Complete) -> Result<Completions, Error> {
-    let Complete { of, of_prompt, argument, value, mut arguments } = complete;
+    let Complete { of, of_prompt, argument, value, arguments } = complete;
     let tables = Arc::clone(&cx.0.tables);
     let completed = match of_prompt {
         true => Completed::Prompt(of.as_str().into()),
@@ -486,11 +491,33 @@ async fn complete(cx: Context, complete: Complete) -> Result<Completions, Error>
         // Nobody said what could be meant, which is no mistake of the client's.
         return Ok(Completions::default());
     };
-    arguments.retain(|(name, _)| *name != argument);
-    arguments.push((argument, value));
-    let cx = cx.in_scope(completion.place.scope);
-    let completing = completion.complete(cx.clone(), &pairs(&arguments));
-    unpanicked(&cx, completing.map_err(|error| Error::invalid_params(error.0))?).await?
+    let completion = completion.clone();
+    enter_completion(cx, completion, 0, Complete { of, of_prompt, argument, value, arguments }).await
+}
+
+/// Completes through the middlewares of the mounted servers on the way.
+fn enter_completion(
+    cx: Context,
+    completion: Completion,
+    hop: usize,
+    complete: Complete,
+) -> Answering<Completions> {
+    Box::pin(async move {
+        if let Some(next) = completion.place.hops.get(hop) {
+            let (scope, of) = (next.scope, next.key.clone().into_owned());
+            let message = Message::Complete(Complete { of, ..complete });
+            return match pass(cx, scope, Found::Completion(completion, hop), message).await? {
+                Response::Completions(completions) => Ok(completions),
+                _ => Err(mismatch()),
+            };
+        }
+        let Complete { argument, value, mut arguments, .. } = complete;
+        arguments.retain(|(name, _)| *name != argument);
+        arguments.push((argument, value));
+        let cx = cx.in_scope(completion.place.scope);
+        let completing = completion.complete(cx.clone(), &pairs(&arguments));
+        unpanicked(&cx, completing.map_err(|error| Error::invalid_params(error.0))?).await?
+    })
 }
 
 pub(crate) fn no_completion(what: &str, of: &str, argument: &str) -> Error {

@@ -261,7 +261,7 @@ mod properties {
             prop_assert!(whole.starts_with(kept));
             prop_assert_eq!(cut.is_error, is_error);
             // As much is kept as fits: one more character would be too long.
-            if let (Some(next), true) = (whole[kept.len()..].chars().next(), is_error) {
+            if let (Some(next), true) = (whole.chars().nth(kept.chars().count()), is_error) {
                 prop_assert!(written(&cut) + char_in_json(next) > limiting.bytes_max);
             }
         }

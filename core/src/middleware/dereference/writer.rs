@@ -1,140 +1,18 @@
-//! Writes out what the schemas of tools refer to, for clients that do not follow `$ref`.
+//! Writes a schema without its references.
 
 use std::collections::{HashMap, HashSet};
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::Middleware;
-use crate::{
-    limits::JSON_DEPTH_MAX,
-    transform::{Components, Transform},
+use super::{
+    DEREFERENCED_VALUES_MAX, REFERENCES_MAX,
+    keywords::{DEFINITIONS, Holds, holds, is_note, looks_around, reference, references, walk},
 };
-
-/// The most values that a schema may have once it is written out.
-pub const DEREFERENCED_VALUES_MAX: usize = 20_000;
-
-/// The most references that a schema may have before it is written out.
-pub const REFERENCES_MAX: usize = 1000;
-
-/// Writes out what the schemas of tools refer to, once, when the server is built: each `$ref` becomes what it points to.
-/// Many clients hand schemas to models that do not follow references.
-///
-/// It is for tools that bring their own schema ([`Tool::with_schema`](crate::Tool::with_schema)), and for those of mounted
-/// and remote servers; what is derived from Rust types is written out anyhow. It is both a middleware and a
-/// [`Transform`]. What a call is checked against stays as it was.
-///
-/// - What stands beside a `$ref` holds too: a description or a default takes the place of the target's own, and a
-///   constraint that cannot simply be added stands beside an `allOf` with the target.
-/// - A type that contains itself cannot be written out: references to it stay, and so does its definition. At the root
-///   of a schema it is written out once, since clients look for `type: object` there.
-/// - References to other documents, to anchors and to what is not there stay as they are; nothing is ever fetched.
-/// - The `mapping` of an OpenAPI `discriminator` is left out, since it names definitions that are gone.
-///
-/// # Limits
-/// A schema that has more than [`REFERENCES_MAX`] references, or would have more than [`DEREFERENCED_VALUES_MAX`] values or
-/// nest deeper than [`JSON_DEPTH_MAX`](crate::limits::JSON_DEPTH_MAX) levels, stays as it is; so does one with an `$id`
-/// below its root or a `$dynamicRef`, in which a reference means something else at each place.
-///
-/// # Source
-/// FastMCP 4, `DereferenceRefsMiddleware`; JSON Schema 2020-12, section 8.2.
-///
-/// ```
-/// # use edgemcp::prelude::*;
-/// use edgemcp::middleware::Dereference;
-/// let server = Server::new("tools", "1.0.0").middleware(Dereference);
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Dereference;
-
-impl Transform for Dereference {
-    fn apply(&self, components: &mut Components, _: &mut Vec<String>) {
-        for tool in &mut components.tools {
-            let schemas = [Some(&mut tool.definition.input_schema), tool.definition.output_schema.as_mut()];
-            for schema in schemas.into_iter().flatten() {
-                if let Some(written_out) = written_out(schema) {
-                    *schema = written_out;
-                }
-            }
-        }
-    }
-}
-
-impl Middleware for Dereference {
-    fn prepare(&self, components: &mut Components, problems: &mut Vec<String>) {
-        self.apply(components, problems);
-    }
-}
-
-/// Where definitions stand that only references lead to.
-const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
-
-/// Whether the value of a keyword is a schema, or has schemas in it.
-enum Holds {
-    /// One, or an array of them.
-    Schemas,
-    /// An object of them, by names.
-    Named,
-    /// None: whatever looks like one is data.
-    Data,
-}
-
-fn holds(keyword: &str) -> Holds {
-    match keyword {
-        "allOf"
-        | "anyOf"
-        | "oneOf"
-        | "not"
-        | "if"
-        | "then"
-        | "else"
-        | "items"
-        | "prefixItems"
-        | "additionalItems"
-        | "unevaluatedItems"
-        | "contains"
-        | "additionalProperties"
-        | "unevaluatedProperties"
-        | "propertyNames"
-        | "contentSchema" => Holds::Schemas,
-        "properties" | "patternProperties" | "dependentSchemas" | "dependencies" | "$defs"
-        | "definitions" => Holds::Named,
-        _ => Holds::Data,
-    }
-}
-
-/// Calls `see` with `schema` and every schema in it, and whether it is the root.
-fn walk<'a>(schema: &'a Value, is_root: bool, see: &mut impl FnMut(&'a Map<String, Value>, bool)) {
-    let Value::Object(members) = schema else { return };
-    see(members, is_root);
-    for (keyword, value) in members {
-        match (holds(keyword), value) {
-            (Holds::Schemas, Value::Array(schemas)) => {
-                schemas.iter().for_each(|schema| walk(schema, false, see));
-            }
-            (Holds::Schemas, schema) => walk(schema, false, see),
-            (Holds::Named, Value::Object(schemas)) => {
-                schemas.values().for_each(|schema| walk(schema, false, see));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The reference that a schema is, or is in part.
-fn reference(schema: &Map<String, Value>) -> Option<&str> {
-    schema.get("$ref")?.as_str()
-}
-
-/// The references in `schema`, wherever one can stand.
-fn references(schema: &Value) -> Vec<&str> {
-    let mut found = Vec::new();
-    walk(schema, true, &mut |members, _| found.extend(reference(members)));
-    found
-}
+use crate::limits::JSON_DEPTH_MAX;
 
 /// `schema` without its references; `None` where it has to stay as it is.
-fn written_out(schema: &Value) -> Option<Value> {
+pub(super) fn written_out(schema: &Value) -> Option<Value> {
     let (mut has_any, mut is_ambiguous) = (false, false);
     walk(schema, true, &mut |members, is_root| {
         let has = |keyword| members.contains_key(keyword);
@@ -363,65 +241,6 @@ fn all_of(target: Value, mut beside: Map<String, Value>) -> Value {
         }
     }
     Value::Object(beside)
-}
-
-/// Whether a keyword asks nothing, so that another value of it only says something else.
-fn is_note(keyword: &str) -> bool {
-    !looks_around(keyword)
-        && !matches!(
-            keyword,
-            "type"
-                | "enum"
-                | "const"
-                | "multipleOf"
-                | "maximum"
-                | "exclusiveMaximum"
-                | "minimum"
-                | "exclusiveMinimum"
-                | "maxLength"
-                | "minLength"
-                | "pattern"
-                | "format"
-                | "maxItems"
-                | "minItems"
-                | "uniqueItems"
-                | "maxProperties"
-                | "minProperties"
-                | "required"
-                | "dependentRequired"
-                | "dependentSchemas"
-                | "dependencies"
-                | "propertyNames"
-                | "allOf"
-                | "anyOf"
-                | "oneOf"
-                | "not"
-                | "contentEncoding"
-                | "contentMediaType"
-                | "contentSchema"
-        )
-}
-
-/// Whether what a keyword asks depends on others beside it.
-fn looks_around(keyword: &str) -> bool {
-    matches!(
-        keyword,
-        "$ref"
-            | "properties"
-            | "patternProperties"
-            | "additionalProperties"
-            | "unevaluatedProperties"
-            | "items"
-            | "prefixItems"
-            | "additionalItems"
-            | "unevaluatedItems"
-            | "contains"
-            | "minContains"
-            | "maxContains"
-            | "if"
-            | "then"
-            | "else"
-    )
 }
 
 #[cfg(test)]
