@@ -120,7 +120,8 @@ impl Cache {
         self.store.delete(&self.key(key)?).await
     }
 
-    async fn find<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+    /// What is kept under `key` and is a `T`; where that fails the log says why.
+    pub(crate) async fn find<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let found = async { self.store.get(&self.key(key)?, Consistency::Eventual).await };
         match found.await {
             Ok(found) => serde_json::from_slice(&found?.value)
@@ -149,12 +150,14 @@ impl Cache {
         (json != "null").then(|| json.into())
     }
 
-    async fn keep(&self, key: &str, json: Bytes, ttl: Duration) {
+    /// Keeps `json` under `key`, and says whether that went well; where not, so does the log.
+    pub(crate) async fn keep(&self, key: &str, json: Bytes, ttl: Duration) -> bool {
         let kept = async { self.store.put(&self.key(key)?, json, Some(ttl)).await };
-        match kept.await {
-            Ok(()) => {}
-            Err(error) => self.warn(&format!("could not be kept: {error}")),
+        let kept = kept.await;
+        if let Err(error) = &kept {
+            self.warn(&format!("could not be kept: {error}"));
         }
+        kept.is_ok()
     }
 
     /// Each in a partition of its own, so that no partition takes the load of the whole cache.

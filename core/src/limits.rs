@@ -27,6 +27,12 @@ pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 /// The most resources and tasks one client may listen to at once.
 pub const SUBSCRIPTIONS_MAX: usize = 1000;
 
+/// The most characters of what tools are searched for by ([`BM25Search`](crate::transform::BM25Search)).
+pub const SEARCH_CHARS_MAX: usize = 500;
+
+/// The most characters of a pattern that tools are searched for by.
+pub const SEARCH_PATTERN_CHARS_MAX: usize = 200;
+
 pub use crate::{
     changes::{LISTEN_MAX, TASKS_WATCHED_MAX},
     completion::COMPLETION_VALUES_MAX,

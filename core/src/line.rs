@@ -238,6 +238,11 @@ impl Line {
         state.wake_driver();
     }
 
+    /// Sends a message that may be left out, such as a sign of life.
+    pub(crate) fn say(&self, message: Vec<u8>) {
+        say(&mut self.lock(), None, message);
+    }
+
     /// A place in the stream for the next message.
     pub(crate) fn next_place(&self) -> u32 {
         let mut state = self.lock();

@@ -18,6 +18,7 @@ use crate::{
     http::{Body, headers, origin::AllowedOrigins, refusal},
     lifespan::{Key, Lifespans},
     line::{Hears, Line},
+    middleware::diagram,
     model::{Change, Text},
     platform::{Instances, LogLevel, Platform},
     seal::{SealError, Sealer},
@@ -195,6 +196,20 @@ impl Service {
     /// Whether MCP requests are asked for a bearer token.
     pub fn has_verifier(&self) -> bool {
         self.verifier.is_some()
+    }
+
+    /// Which middlewares stand around what, the outermost first, as a drawing for people.
+    ///
+    /// ```
+    /// # use edgemcp::{middleware, prelude::*};
+    /// let hook = middleware::on_request(|_: Context, message, next| async move { next.run(message).await });
+    /// let service = Server::new("tools", "1.0.0").middleware(hook).build()?;
+    /// println!("{}", service.middleware_diagram());
+    /// # assert!(service.middleware_diagram().contains("on_request"));
+    /// # Ok::<_, edgemcp::BuildError>(())
+    /// ```
+    pub fn middleware_diagram(&self) -> String {
+        diagram::of(&self.tables.scopes)
     }
 
     /// The most bytes a request body may have. An adapter stops reading past it and answers

@@ -20,6 +20,7 @@ use crate::{
     output::{self, IntoToolOutput, ToolOutput},
     param_headers::{self, ParamHeader},
     task::TaskSupport,
+    transform::Mark,
 };
 
 /// What a call to a tool becomes: a future, or what is wrong with its arguments.
@@ -59,6 +60,10 @@ pub struct Tool {
     pub(crate) requirements: Vec<Requirement>,
     /// Whether it is called and not listed.
     pub(crate) unlisted: bool,
+    /// The search that finds it, where there is one for it.
+    pub(crate) found_by: Option<Mark>,
+    /// Whether its arguments are those of a Rust type, which ignores what its schema does not name.
+    pub(crate) is_typed: bool,
     /// Where in the tree of servers it is.
     pub(crate) place: Place,
     pub(crate) constraints: Arc<Constraints>,
@@ -104,6 +109,7 @@ impl Tool {
         });
         let mut tool = Self::of::<O>(name.into(), description.into(), input_schema, call);
         tool.constraints = Arc::new(constraints);
+        tool.is_typed = true;
         tool.problems.extend(problems);
         tool
     }
@@ -206,6 +212,8 @@ impl Tool {
             version: None,
             requirements: Vec::new(),
             unlisted: false,
+            found_by: None,
+            is_typed: false,
             place: Place::default(),
             constraints: Arc::default(),
             client_capabilities: Vec::new(),
@@ -357,6 +365,15 @@ impl Tool {
     #[must_use]
     pub fn takes_state<T: 'static>(mut self) -> Self {
         self.states.push(Key::of::<T>());
+        self
+    }
+
+    /// The same tool, whose calls are answered by `call`.
+    pub(crate) fn called_by(
+        mut self,
+        call: impl Fn(Context, Option<&RawValue>, &Constraints) -> Calling + Send + Sync + 'static,
+    ) -> Self {
+        self.call = Arc::new(call);
         self
     }
 

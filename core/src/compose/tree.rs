@@ -9,12 +9,13 @@ use super::{
     tags::Tags,
 };
 use crate::{
+    completion::Of,
     lifespan::{Key, Span},
     middleware::{Chain, Middleware, order},
     model::Text,
     server::{HttpRoute, Server, check},
     store::Need,
-    transform::{Components, Transform, version},
+    transform::{Components, Transform, Visibility, version},
 };
 
 /// How deep servers are mounted in each other at the most.
@@ -28,6 +29,7 @@ pub(crate) struct Node {
     parts: Vec<Part>,
     middlewares: Vec<Arc<dyn Middleware>>,
     transforms: Vec<Arc<dyn Transform>>,
+    visibility: Visibility,
     tags: Tags,
     on_duplicate: OnDuplicate,
     live: Option<Live>,
@@ -54,11 +56,13 @@ impl Layer {
 /// A server in the tree, as requests meet it.
 #[doc(hidden)]
 pub struct Scope {
+    /// What it is called.
+    pub(crate) name: Text,
     pub(crate) parent: usize,
     /// Its own middlewares.
     pub(crate) chain: Chain,
     layer: Layer,
-    prefix: Option<Prefix>,
+    pub(crate) prefix: Option<Prefix>,
 }
 
 impl Scope {
@@ -165,8 +169,10 @@ impl Gathered {
             self.problems.extend(
                 problems.into_iter().map(|problem| format!("middleware `{}`: {problem}", middleware.name())),
             );
+            self.needs.extend(middleware.store_needs());
         }
-        self.scopes.push(Scope { parent, chain: middlewares.iter().cloned().collect(), layer, prefix });
+        let chain = middlewares.iter().cloned().collect();
+        self.scopes.push(Scope { name: server.who.name.clone(), parent, chain, layer, prefix });
         self.lives.extend(server.live.clone());
         self.spans.extend(std::mem::take(&mut server.lifespans).into_iter().map(|span| (scope, span)));
         for route in std::mem::take(&mut server.routes) {
@@ -195,6 +201,7 @@ impl Gathered {
             parts,
             middlewares,
             transforms: std::mem::take(&mut server.transforms),
+            visibility: std::mem::take(&mut server.visibility),
             tags: std::mem::take(&mut server.tags),
             on_duplicate: server.on_duplicate,
             live: server.live.clone(),
@@ -340,6 +347,16 @@ impl Node {
         for middleware in &self.middlewares {
             middleware.prepare(&mut components, &mut flat.problems);
         }
+        // What they have added is this server's own.
+        for place in places(&mut components).filter(|place| place.scope == 0) {
+            place.scope = self.scope;
+        }
+        if flat.problems.len() == told && !(self.transforms.is_empty() && self.middlewares.is_empty()) {
+            // What was renamed may have the name of another now.
+            components = Merge { components, policy: self.on_duplicate }.finish(flat);
+        }
+        let live = self.live.as_ref().map(|live| live.state().visibility.clone());
+        self.visibility.then(live.unwrap_or_default()).apply(&mut components, &mut flat.problems);
         for problem in flat.problems.iter_mut().skip(told) {
             *problem = format!("server {:?}: {problem}", self.name);
         }
@@ -363,6 +380,10 @@ fn pass(components: &mut Components, scope: usize) {
     }
     for resource in &mut components.resources {
         resource.place.hops.insert(0, Hop { scope, key: resource.definition.uri.clone() });
+    }
+    for completion in &mut components.completions {
+        let (Of::Prompt(key) | Of::Resource(key)) = &completion.of;
+        completion.place.hops.insert(0, Hop { scope, key: key.clone() });
     }
     for prompt in &mut components.prompts {
         prompt.place.hops.insert(0, Hop { scope, key: prompt.definition.name.clone() });

@@ -4,9 +4,11 @@
 //! shapes.
 
 pub(crate) mod ask;
+pub(crate) mod cached;
 pub(crate) mod call;
 pub(crate) mod capabilities;
 pub(crate) mod definition;
+pub(crate) mod exact;
 pub(crate) mod jsonrpc;
 mod legacy;
 mod modern;
@@ -23,6 +25,11 @@ use crate::{error::Error, model::Request, version::Era};
 /// is five kilobytes of a Worker.)
 pub(crate) fn read<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
     serde_json::from_str(std::str::from_utf8(json).ok()?).ok()
+}
+
+/// Whether a request of either era has this method.
+pub(crate) fn knows(method: &str) -> bool {
+    legacy::knows(method) || modern::knows(method)
 }
 
 /// What `method` with `params` asks for in `era`.

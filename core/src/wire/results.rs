@@ -408,6 +408,11 @@ pub(super) fn wire_content(content: &Content, version: ProtocolVersion) -> WireC
     WireContent { annotations, ..block }
 }
 
+/// A block of content as JSON, as the legacy era has it.
+pub(crate) fn content(content: &Content) -> Box<RawValue> {
+    raw(wire_content(content, ProtocolVersion::LATEST_LEGACY))
+}
+
 fn wire_contents(contents: &ResourceContents) -> WireContents<'_> {
     let (text, blob) = match &contents.data {
         ResourceData::Text(text) => (Some(text.as_str()), None),

@@ -18,6 +18,7 @@
 mod cases;
 mod clock;
 mod ground;
+mod instance;
 mod random;
 mod report;
 mod store;
@@ -32,6 +33,7 @@ use edgemcp::{
 pub use self::{
     clock::ManualClock,
     ground::Ground,
+    instance::Instance,
     random::Counting,
     report::{CELLS, Outcome, Report},
     store::{FAILURE, TestStore},

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What was read, by its key, and what may be forgotten first.
-pub(super) struct Lru {
+pub(crate) struct Lru {
     slots: BTreeMap<Key, Slot>,
     /// The keys by when they were last asked for.
     order: BTreeMap<u64, Key>,
@@ -35,13 +35,13 @@ impl Slot {
 
 impl Lru {
     /// One that keeps so much.
-    pub(super) fn new(entries_max: usize, bytes_max: usize) -> Self {
+    pub(crate) fn new(entries_max: usize, bytes_max: usize) -> Self {
         let (slots, order) = (BTreeMap::new(), BTreeMap::new());
         Self { slots, order, asked: 0, bytes: 0, entries_max, bytes_max }
     }
 
     /// What was found under `key`, where that is still known; a miss is known too.
-    pub(super) fn get(&mut self, key: &Key, now: Timestamp) -> Option<Option<Entry>> {
+    pub(crate) fn get(&mut self, key: &Key, now: Timestamp) -> Option<Option<Entry>> {
         let slot = self.slots.get_mut(key)?;
         let has_ended = slot.found.as_ref().is_some_and(|entry| !entry.is_live(now));
         if now >= slot.until || has_ended {
@@ -57,7 +57,7 @@ impl Lru {
 
     /// Keeps what was found until then, in the place of what was asked for longest ago. What is larger than all that may
     /// be kept is not.
-    pub(super) fn insert(&mut self, key: &Key, found: Option<Entry>, until: Timestamp) {
+    pub(crate) fn insert(&mut self, key: &Key, found: Option<Entry>, until: Timestamp) {
         self.remove(key);
         self.asked += 1;
         let slot = Slot { found, until, asked: self.asked };
@@ -77,7 +77,7 @@ impl Lru {
     }
 
     /// Forgets what was found under `key`.
-    pub(super) fn remove(&mut self, key: &Key) {
+    pub(crate) fn remove(&mut self, key: &Key) {
         if let Some(slot) = self.slots.remove(key) {
             self.bytes -= slot.bytes(key);
             self.order.remove(&slot.asked);

@@ -71,6 +71,7 @@ mod ttl_clamp;
 pub use self::compressed::{COMPRESSED_FROM_BYTES, Compressed, INFLATED_BYTES_MAX};
 #[cfg(feature = "fernet")]
 pub use self::fernet::{FERNET_CLOCK_SKEW, Fernet, FernetError};
+pub(crate) use self::lru::Lru;
 pub use self::{
     cached::Cached,
     cipher::{Cipher, STORE_KEYS, StoreKeys, StoreKeysError, Unsealed},
