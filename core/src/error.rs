@@ -34,23 +34,40 @@ pub struct Error {
 pub(crate) struct Cause {
     pub(crate) text: String,
     /// The type of the error that was raised, where one was.
-    type_id: Option<TypeId>,
+    pub(crate) type_id: Option<TypeId>,
     /// Whether the same may succeed if it is tried again: a connection, a time-out, a throttled store.
     pub(crate) transient: bool,
+    /// What went wrong, where the error is one that says so.
+    pub(crate) says: Option<Says>,
+}
+
+/// What an error says of itself that the core knows: one of the standard library's, or of a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// What was looked for is not there.
+    NotFound,
+    /// It is not allowed.
+    Denied,
+    /// It took too long.
+    TimedOut,
+    /// A value is not what it has to be.
+    Invalid,
 }
 
 impl Cause {
     /// A cause that is known by its text alone.
     pub(crate) fn text(text: impl Into<String>) -> Box<Self> {
-        Box::new(Self { text: text.into(), type_id: None, transient: false })
+        Box::new(Self { text: text.into(), type_id: None, transient: false, says: None })
     }
 
-    fn of<E: std::error::Error + 'static>(error: &E) -> Box<Self> {
-        Box::new(Self {
-            text: chain(error),
-            type_id: Some(TypeId::of::<E>()),
-            transient: is_transient(error),
-        })
+    /// As [`text`](Self::text), of what may succeed if it is tried again.
+    pub(crate) fn passing(text: impl Into<String>) -> Box<Self> {
+        Box::new(Self { transient: true, ..*Self::text(text) })
+    }
+
+    pub(crate) fn of<E: std::error::Error + 'static>(error: &E) -> Box<Self> {
+        let (transient, says) = known(error).unwrap_or_default();
+        Box::new(Self { text: chain(error), type_id: Some(TypeId::of::<E>()), transient, says })
     }
 
     /// Whether the error that was raised was an `E`.
@@ -64,35 +81,37 @@ pub(crate) fn seconds_ceil(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-/// Whether an error, or one of its sources, says that it may pass.
-fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether an error, or one of its sources, says that it may pass, and what else it says.
+fn known(error: &(dyn std::error::Error + 'static)) -> Option<(bool, Option<Says>)> {
     let mut next = Some(error);
     while let Some(error) = next {
-        let passes = if let Some(error) = error.downcast_ref::<StoreError>() {
-            Some(error.is_retryable())
-        } else if let Some(error) = error.downcast_ref::<FetchError>() {
-            Some(matches!(error, FetchError::Connection(_) | FetchError::Timeout(_)))
-        } else {
-            error.downcast_ref::<io::Error>().map(|error| {
-                use io::ErrorKind;
-                matches!(
-                    error.kind(),
-                    ErrorKind::ConnectionRefused
-                        | ErrorKind::ConnectionReset
-                        | ErrorKind::ConnectionAborted
-                        | ErrorKind::NotConnected
-                        | ErrorKind::BrokenPipe
-                        | ErrorKind::TimedOut
-                        | ErrorKind::Interrupted
-                )
-            })
-        };
-        if let Some(passes) = passes {
-            return passes;
+        if let Some(error) = error.downcast_ref::<StoreError>() {
+            return Some((error.is_retryable(), None));
+        }
+        if let Some(error) = error.downcast_ref::<FetchError>() {
+            let timed_out = matches!(error, FetchError::Timeout(_));
+            let passes = timed_out || matches!(error, FetchError::Connection(_));
+            return Some((passes, timed_out.then_some(Says::TimedOut)));
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            use io::ErrorKind;
+            return Some(match error.kind() {
+                ErrorKind::TimedOut => (true, Some(Says::TimedOut)),
+                ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::NotConnected
+                | ErrorKind::BrokenPipe
+                | ErrorKind::Interrupted => (true, None),
+                ErrorKind::NotFound => (false, Some(Says::NotFound)),
+                ErrorKind::PermissionDenied => (false, Some(Says::Denied)),
+                ErrorKind::InvalidInput | ErrorKind::InvalidData => (false, Some(Says::Invalid)),
+                _ => (false, None),
+            });
         }
         next = error.source();
     }
-    false
+    None
 }
 
 /// What kind of failure an [`Error`] is; its code and status follow from this alone.

@@ -80,6 +80,14 @@ pub(crate) struct RecordedAsk {
     pub(crate) request: Option<(&'static str, Box<RawValue>)>,
 }
 
+/// How far a run had come.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    unnamed: usize,
+    /// The keys of what was asked.
+    asked: Vec<String>,
+}
+
 /// Why an ask is not one of this run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Strange {
@@ -206,6 +214,20 @@ impl Journal {
         }
     }
 
+    /// How far this run has come, to go back to.
+    pub(crate) fn mark(&self) -> Mark {
+        let asked = self.asks.iter().filter(|asked| asked.request.is_some());
+        Mark { unnamed: self.unnamed, asked: asked.map(|asked| asked.key.clone()).collect() }
+    }
+
+    /// Goes back to `mark`: what was asked since is asked again, and gets the answers that are here.
+    pub(crate) fn go_back(&mut self, mark: &Mark) {
+        self.unnamed = mark.unnamed;
+        for asked in self.asks.iter_mut().filter(|asked| !mark.asked.contains(&asked.key)) {
+            asked.request = None;
+        }
+    }
+
     /// The asks of this run that wait for an answer.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Asked> {
         self.asks.iter().filter(|asked| asked.answer.is_none() && asked.request.is_some())
@@ -286,6 +308,26 @@ mod tests {
         assert!(journal.asks[unnamed].answer.is_none());
         let named = journal.ask(Some("name"), "elicitation/create", params("?")).unwrap();
         assert!(journal.asks[named].answer.is_some());
+    }
+
+    #[test]
+    fn what_was_asked_since_a_mark_is_asked_again_and_gets_its_answer() {
+        let answer = || Answer::Result(RawValue::from_string("{}".to_owned()).unwrap());
+        let mut journal = Journal::default();
+        let before = journal.ask(None, "elicitation/create", params("before")).unwrap();
+        let mark = journal.mark();
+        for _ in 0..2 {
+            let unnamed = journal.ask(None, "elicitation/create", params("?")).unwrap();
+            let named = journal.ask(Some("name"), "elicitation/create", params("Who?")).unwrap();
+            assert_eq!((before, unnamed, named), (0, 1, 2));
+            journal.answer("ask-2", answer());
+            journal.go_back(&mark);
+        }
+        assert!(journal.asks[1].answer.is_some());
+        // What was asked before is no other ask's.
+        assert_eq!(journal.ask(None, "elicitation/create", params("?")), Ok(1));
+        assert_eq!(journal.asks[0].key, "ask-1");
+        assert!(journal.asks[0].request.is_some());
     }
 
     #[test]

@@ -172,15 +172,7 @@ impl LogLine<'_> {
     /// # Limits
     /// The message is cut after [`LOG_MESSAGE_BYTES_MAX`].
     pub fn text(&self) -> String {
-        let mut line = format!("{} {} ", self.at.to_rfc3339(), self.level.as_str());
-        for c in self.cut().chars() {
-            if c.is_control() {
-                line.extend(c.escape_default());
-            } else {
-                line.push(c);
-            }
-        }
-        line
+        format!("{} {} {}", self.at.to_rfc3339(), self.level.as_str(), on_one_line(&self.cut()))
     }
 
     /// As one line of JSON without its end: an object with the texts `timestamp` (RFC 3339), `level` and `message`.
@@ -214,6 +206,19 @@ impl LogLine<'_> {
         }
         shown
     }
+}
+
+/// `text` with its control characters escaped, so that it cannot look like two lines.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::platform::{Clock, Platform, Random, Timestamp};
 
 /// How long to wait before a call is tried again: longer each time, and never as long as the others who wait.
 ///
-/// The `n`th wait is drawn evenly from nothing up to `first · 2ⁿ⁻¹`, and up to `max` at the most. Callers who failed
+/// The `n`th wait is drawn evenly from nothing up to `first · 2ⁿ⁻¹` ([`multiplier`](Self::multiplier) sets another base
+/// than 2), and up to `max` at the most. Callers who failed
 /// together are thereby spread over the time, instead of coming back together.
 ///
 /// # Source
@@ -22,22 +23,31 @@ use crate::platform::{Clock, Platform, Random, Timestamp};
 /// assert_eq!(backoff.longest(1), Duration::from_millis(100));
 /// assert_eq!(backoff.longest(4), Duration::from_millis(800));
 /// assert_eq!(backoff.longest(40), Duration::from_secs(5));
+/// assert_eq!(backoff.multiplier(3).longest(3), Duration::from_millis(900));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
     max: Duration,
+    multiplier: u32,
 }
 
 impl Backoff {
     /// The first wait is `first` at the most, and none is more than `max`.
     pub const fn new(first: Duration, max: Duration) -> Self {
-        Self { first, max }
+        Self { first, max, multiplier: 2 }
+    }
+
+    /// Sets how many times as long each wait can be as the one before; 1 is the least.
+    #[must_use]
+    pub const fn multiplier(mut self, multiplier: u32) -> Self {
+        self.multiplier = if multiplier == 0 { 1 } else { multiplier };
+        self
     }
 
     /// The longest that the `n`th wait can be, the first one being 1.
     pub fn longest(&self, n: u32) -> Duration {
-        let factor = 1_u32.checked_shl(n.saturating_sub(1));
+        let factor = self.multiplier.checked_pow(n.saturating_sub(1));
         let longest = factor.and_then(|factor| self.first.checked_mul(factor));
         longest.map_or(self.max, |longest| longest.min(self.max))
     }
@@ -238,10 +248,10 @@ mod properties {
 
         #[test]
         fn a_wait_is_never_longer_than_the_longest_nor_than_the_one_after_it(
-            first: u64, max: u64, n in 1..200_u32, drawn: u64,
+            first: u64, max: u64, multiplier in 0..20_u32, n in 1..200_u32, drawn: u64,
         ) {
             let (first, max) = (Duration::from_nanos(first), Duration::from_nanos(max));
-            let backoff = Backoff::new(first, max);
+            let backoff = Backoff::new(first, max).multiplier(multiplier);
             prop_assert!(backoff.wait(n, &Drawn(drawn)) <= backoff.longest(n));
             prop_assert!(backoff.longest(n) <= max);
             prop_assert!(backoff.longest(n) <= backoff.longest(n + 1));

@@ -20,6 +20,7 @@ use crate::{
     output::{self, IntoToolOutput, ToolOutput},
     param_headers::{self, ParamHeader},
     task::TaskSupport,
+    transform::Mark,
 };
 
 /// What a call to a tool becomes: a future, or what is wrong with its arguments.
@@ -59,6 +60,10 @@ pub struct Tool {
     pub(crate) requirements: Vec<Requirement>,
     /// Whether it is called and not listed.
     pub(crate) unlisted: bool,
+    /// The search that finds it, where there is one for it.
+    pub(crate) found_by: Option<Mark>,
+    /// Whether its arguments are those of a Rust type, which ignores what its schema does not name.
+    pub(crate) is_typed: bool,
     /// Where in the tree of servers it is.
     pub(crate) place: Place,
     pub(crate) constraints: Arc<Constraints>,
@@ -69,6 +74,8 @@ pub struct Tool {
     pub(crate) task: Option<TaskSupport>,
     pub(crate) problems: Vec<String>,
     pub(crate) states: Vec<Key>,
+    /// Whether it looks over all that the server has, that of servers that are mounted over HTTP among it.
+    pub(crate) surveys: bool,
     call: Arc<Call>,
 }
 
@@ -78,6 +85,9 @@ impl Tool {
     /// The handler's arguments are a struct (or [`NoArguments`](crate::NoArguments)); its schema is what clients see,
     /// and its constraints are enforced. (A field's `#[serde(alias)]` is not in the schema, so a value sent under it
     /// meets no constraint.)
+    ///
+    /// Arguments that do not fit are deserialized twice, the second time to find out where: a `Deserialize` of your own
+    /// should do nothing but read.
     pub fn new<A, O, F, Fut>(name: impl Into<Text>, description: impl Into<Text>, handler: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,
@@ -101,6 +111,7 @@ impl Tool {
         });
         let mut tool = Self::of::<O>(name.into(), description.into(), input_schema, call);
         tool.constraints = Arc::new(constraints);
+        tool.is_typed = true;
         tool.problems.extend(problems);
         tool
     }
@@ -203,6 +214,8 @@ impl Tool {
             version: None,
             requirements: Vec::new(),
             unlisted: false,
+            found_by: None,
+            is_typed: false,
             place: Place::default(),
             constraints: Arc::default(),
             client_capabilities: Vec::new(),
@@ -211,6 +224,7 @@ impl Tool {
             task: None,
             problems,
             states: Vec::new(),
+            surveys: false,
             call,
         }
     }
@@ -227,6 +241,24 @@ impl Tool {
     pub fn unlisted(mut self) -> Self {
         self.unlisted = true;
         self
+    }
+
+    /// A tool of another server's: it looks as `definition` says, and `call` passes its arguments on unread.
+    pub(crate) fn passed_on(
+        definition: ToolDefinition,
+        headers: Vec<ParamHeader>,
+        call: impl Fn(Context, Option<&RawValue>) -> BoxFuture<'static, Result<ToolOutput, ToolError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let call = Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling { Ok(call(cx, raw)) });
+        let mut tool = Self::of::<()>(Text::default(), Text::default(), Value::Null, call);
+        let (output_schema, wrapped) = definition.output_schema.map(output::carried).unzip();
+        tool.definition = ToolDefinition { output_schema, ..definition };
+        tool.wrapped = wrapped.unwrap_or_default();
+        tool.headers = headers;
+        tool
     }
 
     /// Sets the name people see.
@@ -354,6 +386,15 @@ impl Tool {
     #[must_use]
     pub fn takes_state<T: 'static>(mut self) -> Self {
         self.states.push(Key::of::<T>());
+        self
+    }
+
+    /// The same tool, whose calls are answered by `call`.
+    pub(crate) fn called_by(
+        mut self,
+        call: impl Fn(Context, Option<&RawValue>, &Constraints) -> Calling + Send + Sync + 'static,
+    ) -> Self {
+        self.call = Arc::new(call);
         self
     }
 

@@ -33,7 +33,9 @@ fn weather() -> Server {
             .tag("public"),
         )
         .tool(Tool::new("calibrate", "Calibrates.", |_, _: NoArguments| async { "done" }).tag("admin"))
-        .resource(Resource::new("data://cities", "cities", |_, _: NoArguments| async { "Bern" }).tag("public"))
+        .resource(
+            Resource::new("data://cities", "cities", |_, _: NoArguments| async { "Bern" }).tag("public"),
+        )
         .resource(Resource::new("data://{city}/now", "now", |_, City { city }| async move {
             format!("18 °C in {city}")
         }))
@@ -61,7 +63,8 @@ fn tools(stage: &Stage) -> Vec<String> {
 
 /// What calling `name` says, which must be the same in every revision.
 fn call(stage: &Stage, name: &str, arguments: Value) -> String {
-    let mut answers = stage.everywhere("tools/call", json!({"name": name, "arguments": arguments})).into_iter();
+    let mut answers =
+        stage.everywhere("tools/call", json!({"name": name, "arguments": arguments})).into_iter();
     let first = answers.next().unwrap().1.message().to_owned();
     for (version, answer) in answers {
         assert_eq!(answer.message(), first, "{version}");
@@ -104,9 +107,8 @@ fn what_is_mounted_is_found_under_its_prefix() {
 
 #[test]
 fn the_prefix_of_a_uri_can_be_in_its_scheme_and_names_can_be_joined_otherwise() {
-    let mount = Mount::under("w", weather)
-        .separator(".")
-        .resource_prefix_format(ResourcePrefixFormat::Protocol);
+    let mount =
+        Mount::under("w", weather).separator(".").resource_prefix_format(ResourcePrefixFormat::Protocol);
     let stage = Stage::new(Server::new("main", "1").mount(mount));
     assert_eq!(tools(&stage), ["w.forecast", "w.calibrate"]);
     let read = stage.modern("resources/read", json!({"uri": "w+data://Bern/now"}));
@@ -117,14 +119,16 @@ fn the_prefix_of_a_uri_can_be_in_its_scheme_and_names_can_be_joined_otherwise() 
 
 #[test]
 fn a_server_can_be_mounted_deep_and_more_than_once() {
-    let middle = || Server::new("middle", "1").mount(Mount::under("w", weather)).mount(Mount::new(|| {
-        Server::new("plain", "1").tool(Tool::new("plain", "Plain.", |_, _: NoArguments| async { "plain" }))
-    }));
+    let middle = || {
+        Server::new("middle", "1").mount(Mount::under("w", weather)).mount(Mount::new(|| {
+            Server::new("plain", "1")
+                .tool(Tool::new("plain", "Plain.", |_, _: NoArguments| async { "plain" }))
+        }))
+    };
     let server =
         Server::new("main", "1").mount(Mount::under("a", middle())).mount(Mount::under("b", middle()));
     let stage = Stage::new(server);
-    let expected =
-        ["a_w_forecast", "a_w_calibrate", "a_plain", "b_w_forecast", "b_w_calibrate", "b_plain"];
+    let expected = ["a_w_forecast", "a_w_calibrate", "a_plain", "b_w_forecast", "b_w_calibrate", "b_plain"];
     assert_eq!(tools(&stage), expected);
     assert_eq!(call(&stage, "b_w_forecast", json!({"city": "Bern"})), "Sunny in Bern.");
     let read = stage.modern("resources/read", json!({"uri": "data://a/w/cities"}));
@@ -135,21 +139,22 @@ fn a_server_can_be_mounted_deep_and_more_than_once() {
 fn tags_filter_lists_and_calls_on_the_way_up() {
     let forecast = json!({"city": "Bern"});
     // On the mount.
-    let stage = Stage::new(Server::new("main", "1").mount(Mount::under("w", weather).include_tags(["public"])));
+    let stage =
+        Stage::new(Server::new("main", "1").mount(Mount::under("w", weather).include_tags(["public"])));
     assert_eq!(tools(&stage), ["w_forecast"]);
     assert_eq!(call(&stage, "w_calibrate", json!({})), "no tool is named \"w_calibrate\"");
     assert_eq!(stage.modern("prompts/list", json!({})).code(), Some(-32601), "nothing of prompts is left");
     // On the server around it, and on the one that is mounted.
-    let stage = Stage::new(Server::new("main", "1").mount(Mount::under("w", weather)).exclude_tags(["admin"]));
+    let stage =
+        Stage::new(Server::new("main", "1").mount(Mount::under("w", weather)).exclude_tags(["admin"]));
     assert_eq!(tools(&stage), ["w_forecast"]);
     let inner = Server::new("main", "1").mount(Mount::under("w", weather().exclude_tags(["public"])));
     let stage = Stage::new(inner);
     assert_eq!(tools(&stage), ["w_calibrate"]);
     assert_eq!(call(&stage, "w_forecast", forecast), "no tool is named \"w_forecast\"");
     // What is excluded is out, whatever is included.
-    let both = Server::new("main", "1").mount(
-        Mount::new(weather).include_tags(["public", "admin"]).exclude_tags(["admin"]),
-    );
+    let both = Server::new("main", "1")
+        .mount(Mount::new(weather).include_tags(["public", "admin"]).exclude_tags(["admin"]));
     assert_eq!(tools(&Stage::new(both)), ["forecast"]);
 }
 
@@ -187,7 +192,7 @@ fn middlewares_of_a_mounted_server_run_for_it_alone_and_know_its_own_names() {
 mod middleware_free {
     /// Takes anything.
     #[derive(serde::Deserialize, schemars::JsonSchema)]
-    pub struct Any {}
+    pub(crate) struct Any {}
 }
 
 #[test]
@@ -196,10 +201,7 @@ fn the_servers_own_middlewares_are_around_those_of_what_is_mounted() {
         .middleware(marked("outer"))
         .mount(Mount::under("w", || weather().middleware(marked("inner"))));
     let stage = Stage::new(server);
-    assert_eq!(
-        marks(&stage, "w_forecast"),
-        ["Sunny in Bern.", "inner(forecast)", "outer(w_forecast)"]
-    );
+    assert_eq!(marks(&stage, "w_forecast"), ["Sunny in Bern.", "inner(forecast)", "outer(w_forecast)"]);
 }
 
 #[test]
@@ -246,6 +248,34 @@ fn resources_and_prompts_pass_the_middlewares_of_their_server_by_the_uris_and_na
 }
 
 #[test]
+fn what_is_completed_passes_the_middlewares_of_its_server() {
+    let inner = || {
+        weather().middleware(middleware::on_complete(
+            |_, complete: middleware::Complete, next: Next<_>| async move {
+                match (complete.of(), complete.value()) {
+                    ("trip", "B") => Err(Error::forbidden("that is too little")),
+                    _ => next.run(complete).await,
+                }
+            },
+        ))
+    };
+    let stage = Stage::new(Server::new("main", "1").mount(Mount::under("w", inner)));
+    let complete = |typed: &str| {
+        let of = json!({"type": "ref/prompt", "name": "w_trip"});
+        stage.everywhere(
+            "completion/complete",
+            json!({"ref": of, "argument": {"name": "city", "value": typed}}),
+        )
+    };
+    for (version, answer) in complete("B") {
+        assert_eq!(answer.message(), "that is too little", "{version}");
+    }
+    for (version, answer) in complete("Be") {
+        assert_eq!(answer.json["result"]["completion"]["values"], json!(["Bern"]), "{version}");
+    }
+}
+
+#[test]
 fn a_mounted_server_has_a_say_in_its_part_of_a_list() {
     let filtered = || {
         weather().middleware(middleware::on_list_tools(|_, list: ListTools, next: Next<_>| async move {
@@ -274,11 +304,12 @@ fn a_list_is_cut_into_pages_after_the_middlewares() {
         let tool = Tool::new(name, "Something.", |_, _: NoArguments| async { "x" });
         server = server.tool(if name == "b" { tool.tag("hidden") } else { tool });
     }
-    let server = server.middleware(middleware::on_list_tools(|_, list: ListTools, next: Next<_>| async move {
-        let mut tools = next.run(list).await?;
-        tools.retain(|tool| !tool.about().has_tag("hidden"));
-        Ok(tools)
-    }));
+    let server =
+        server.middleware(middleware::on_list_tools(|_, list: ListTools, next: Next<_>| async move {
+            let mut tools = next.run(list).await?;
+            tools.retain(|tool| !tool.about().has_tag("hidden"));
+            Ok(tools)
+        }));
     let stage = Stage::new(server);
     let first = stage.modern("tools/list", json!({}));
     assert_eq!(names(&first, "tools", "name"), ["a", "c"]);
@@ -293,22 +324,25 @@ fn a_list_is_cut_into_pages_after_the_middlewares() {
 struct Pool(&'static str);
 
 fn pooled(name: &'static str) -> Server {
-    Server::new("pooled", "1")
-        .lifespan(move |_| async move { Ok::<_, String>(Pool(name)) })
-        .tool(
-            Tool::new("pool", "Says which pool.", |cx: Context, _: NoArguments| async move {
-                Ok::<_, ToolError>(cx.state::<Pool>()?.0)
-            })
-            .takes_state::<Pool>(),
-        )
+    Server::new("pooled", "1").lifespan(move |_| async move { Ok::<_, String>(Pool(name)) }).tool(
+        Tool::new("pool", "Says which pool.", |cx: Context, _: NoArguments| async move {
+            Ok::<_, ToolError>(cx.state::<Pool>()?.0)
+        })
+        .takes_state::<Pool>(),
+    )
 }
 
 #[test]
 fn a_mounted_server_has_its_own_lifespan_and_else_its_parents() {
     let stage = Stage::new(
-        Server::new("main", "1").mount(Mount::under("a", pooled("one"))).mount(Mount::under("b", pooled("two"))),
+        Server::new("main", "1")
+            .mount(Mount::under("a", pooled("one")))
+            .mount(Mount::under("b", pooled("two"))),
     );
-    assert_eq!((call(&stage, "a_pool", json!({})), call(&stage, "b_pool", json!({}))), ("one".into(), "two".into()));
+    assert_eq!(
+        (call(&stage, "a_pool", json!({})), call(&stage, "b_pool", json!({}))),
+        ("one".into(), "two".into())
+    );
     let tool = || {
         Server::new("tool", "1").tool(
             Tool::new("pool", "Says which pool.", |cx: Context, _: NoArguments| async move {
@@ -321,9 +355,13 @@ fn a_mounted_server_has_its_own_lifespan_and_else_its_parents() {
         .lifespan(|_| async { Ok::<_, String>(Pool("parent's")) })
         .mount(Mount::under("t", tool));
     assert_eq!(call(&Stage::new(parent), "t_pool", json!({})), "parent's");
-    let beside = Server::new("main", "1").mount(Mount::under("a", pooled("one"))).mount(Mount::under("t", tool));
+    let beside =
+        Server::new("main", "1").mount(Mount::under("a", pooled("one"))).mount(Mount::under("t", tool));
     let problem = problems(beside);
-    assert!(problem.contains("\"t_pool\"") && problem.contains("no lifespan of this server gives it"), "{problem}");
+    assert!(
+        problem.contains("\"t_pool\"") && problem.contains("no lifespan of this server gives it"),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -333,9 +371,11 @@ fn an_import_is_a_copy_of_the_components_alone() {
     assert_eq!(call(&stage, "w_forecast", json!({"city": "Bern"})), "Sunny in Bern.");
     let with_rules = || weather().middleware(marked("rule"));
     let problem = problems(Server::new("main", "1").import_server(Mount::new(with_rules)));
-    assert!(problem.contains("has middlewares, which `import_server` would leave out (mount it"), "{problem}");
-    let stage =
-        Stage::new(Server::new("main", "1").import_server(Mount::new(with_rules).components_only()));
+    assert!(
+        problem.contains("has middlewares, which `import_server` would leave out (mount it"),
+        "{problem}"
+    );
+    let stage = Stage::new(Server::new("main", "1").import_server(Mount::new(with_rules).components_only()));
     assert_eq!(marks(&stage, "forecast"), ["Sunny in Bern."]);
     let problem = problems(Server::new("main", "1").import_server(Mount::new(pooled("x"))));
     assert!(problem.contains("has a lifespan, which `import_server` would leave out"), "{problem}");
@@ -347,15 +387,15 @@ fn an_import_is_a_copy_of_the_components_alone() {
 mod circle {
     use super::{Mount, Server};
 
-    pub fn one() -> Server {
+    pub(crate) fn one() -> Server {
         Server::new("one", "1").mount(Mount::under("two", two))
     }
 
-    pub fn two() -> Server {
+    pub(crate) fn two() -> Server {
         Server::new("two", "1").mount(Mount::under("one", one))
     }
 
-    pub fn own() -> Server {
+    pub(crate) fn own() -> Server {
         Server::new("own", "1").mount(Mount::under("own", own))
     }
 }
@@ -390,7 +430,8 @@ fn a_prefix_that_cannot_stand_in_a_name_is_refused() {
 }
 
 fn twice(policy: Option<OnDuplicate>) -> Server {
-    let named = |said: &'static str| Tool::new("same", "The same.", move |_, _: NoArguments| async move { said });
+    let named =
+        |said: &'static str| Tool::new("same", "The same.", move |_, _: NoArguments| async move { said });
     let server = Server::new("main", "1")
         .tool(named("first"))
         .mount(Mount::new(Server::new("other", "1").tool(named("second"))));
@@ -403,7 +444,10 @@ fn twice(policy: Option<OnDuplicate>) -> Server {
 #[test]
 fn which_of_two_of_one_name_counts_is_said_or_refused() {
     let problem = problems(twice(None));
-    assert!(problem.contains("two tools are named \"same\" (rename one, mount one under a prefix"), "{problem}");
+    assert!(
+        problem.contains("two tools are named \"same\" (rename one, mount one under a prefix"),
+        "{problem}"
+    );
     for (policy, said) in
         [(OnDuplicate::Warn, "second"), (OnDuplicate::Replace, "second"), (OnDuplicate::Ignore, "first")]
     {
@@ -421,20 +465,24 @@ fn versioned(version: &'static str) -> Tool {
 
 #[test]
 fn the_highest_version_is_listed_and_another_can_be_asked_for() {
-    let server = Server::new("main", "1").tool(versioned("1.9")).tool(versioned("1.10")).tool(versioned("1.2"));
+    let server =
+        Server::new("main", "1").tool(versioned("1.9")).tool(versioned("1.10")).tool(versioned("1.2"));
     let stage = Stage::new(server);
     assert_eq!(tools(&stage), ["greet"]);
     assert_eq!(call(&stage, "greet", json!({})), "1.10");
-    for (version, answer) in stage
-        .everywhere("tools/call", json!({"name": "greet", "_meta": {"fastmcp": {"version": "1.2"}}}))
+    for (version, answer) in
+        stage.everywhere("tools/call", json!({"name": "greet", "_meta": {"fastmcp": {"version": "1.2"}}}))
     {
         assert_eq!(answer.message(), "1.2", "{version}");
     }
-    let unknown = stage.modern("tools/call", json!({"name": "greet", "_meta": {"fastmcp": {"version": "7"}}}));
+    let unknown =
+        stage.modern("tools/call", json!({"name": "greet", "_meta": {"fastmcp": {"version": "7"}}}));
     assert_eq!(unknown.code(), Some(-32602), "{unknown:?}");
-    let mixed = Server::new("main", "1")
-        .tool(versioned("1"))
-        .tool(Tool::new("greet", "Greets.", |_, _: NoArguments| async { "none" }));
+    let mixed = Server::new("main", "1").tool(versioned("1")).tool(Tool::new(
+        "greet",
+        "Greets.",
+        |_, _: NoArguments| async { "none" },
+    ));
     let problem = problems(mixed);
     assert!(problem.contains("with a version and without one"), "{problem}");
 }
@@ -470,21 +518,28 @@ fn who_does_not_meet_a_requirement_neither_sees_nor_uses_it() {
     let keys = |token| stage.modern_as(Some(token), "resources/read", json!({"uri": "data://keys"}));
     assert_eq!(keys("ada").json["result"]["contents"][0]["text"], "…");
     let refused = keys("bob");
-    assert_eq!((refused.status.as_u16(), refused.message()), (403, "\"data://keys\" needs one of the roles: owner"));
+    assert_eq!(
+        (refused.status.as_u16(), refused.message()),
+        (403, "\"data://keys\" needs one of the roles: owner")
+    );
 }
 
 #[test]
 fn what_is_added_to_a_mounted_server_while_it_runs_is_seen_by_the_next_request() {
     let plugins = Live::new();
-    let host = Server::new("plugins", "1").live(&plugins).tool(
-        Tool::new("spell", "Checks the spelling.", |_, _: NoArguments| async { "old" }),
-    );
+    let host = Server::new("plugins", "1").live(&plugins).tool(Tool::new(
+        "spell",
+        "Checks the spelling.",
+        |_, _: NoArguments| async { "old" },
+    ));
     let stage = Stage::new(Server::new("editor", "1").mount(Mount::under("p", host)));
     assert_eq!(tools(&stage), ["p_spell"]);
     plugins.add_tool(Tool::new("count", "Counts words.", |_, _: NoArguments| async { "7" })).unwrap();
     assert_eq!(tools(&stage), ["p_spell", "p_count"]);
     assert_eq!(call(&stage, "p_count", json!({})), "7");
-    plugins.add_tool(Tool::new("spell", "Checks the spelling.", |_, _: NoArguments| async { "new" })).unwrap();
+    plugins
+        .add_tool(Tool::new("spell", "Checks the spelling.", |_, _: NoArguments| async { "new" }))
+        .unwrap();
     assert_eq!(call(&stage, "p_spell", json!({})), "new");
     plugins.remove_tool("spell");
     assert_eq!(tools(&stage), ["p_count"]);
@@ -508,7 +563,12 @@ fn a_change_that_cannot_be_served_leaves_what_was_served_and_is_logged() {
     plugins.add_tool(Tool::new("spell", "Another.", |_, _: NoArguments| async { "new" })).unwrap();
     assert_eq!(tools(&stage), ["p_spell"]);
     assert_eq!(call(&stage, "p_spell", json!({})), "own");
-    assert_eq!(stage.log.all().matches("a change of the server is not served").count(), 1, "{}", stage.log.all());
+    assert_eq!(
+        stage.log.all().matches("a change of the server is not served").count(),
+        1,
+        "{}",
+        stage.log.all()
+    );
 }
 
 #[test]
@@ -518,9 +578,11 @@ fn plain_routes_of_a_mounted_server_are_served_unless_the_parent_has_them() {
             http::Response::new(edgemcp::http::Body::from(said))
         }
     };
-    let inner = Server::new("inner", "1")
-        .route(Method::GET, "/health", route("inner"))
-        .route(Method::GET, "/inner", route("inner"));
+    let inner = Server::new("inner", "1").route(Method::GET, "/health", route("inner")).route(
+        Method::GET,
+        "/inner",
+        route("inner"),
+    );
     let stage = Stage::new(
         Server::new("main", "1").route(Method::GET, "/health", route("main")).mount(Mount::under("i", inner)),
     );

@@ -11,8 +11,11 @@ export CARGO_TERM_COLOR=never CI=1 NO_COLOR=1
 settings=(
   EDGEMCP_SEAL_KEYS=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
   EDGEMCP_STORE_KEYS=ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=
+  MIDDLEWARE_TOKEN_ADA=ada-emulated MIDDLEWARE_TOKEN_BOB=bob-emulated
   NOTES_TOKEN_ADA=ada-emulated NOTES_TOKEN_BOB=bob-emulated NOTES_NOTES_MAX=3
 )
+# The server that the example `composition` mounts over HTTP, where a suite serves one.
+[ -z "${COMPOSITION_REMOTE-}" ] || settings+=("COMPOSITION_REMOTE=$COMPOSITION_REMOTE")
 export "${settings[@]}"
 
 if [ $# -ne 1 ] || { [ ! -d "$root/examples/$1" ] && [ "$target $1" != "workers store-worker" ]; }; then

@@ -31,10 +31,13 @@ const SERVED: &[&str] = &[
 ];
 
 /// Files outside `wire` that derive serde's traits, each for a reason other than the protocol's own shapes.
-const DERIVE_SERDE_TOO: &[(&str, &str)] = &[(
-    "core/src/arguments/mod.rs",
-    "the arguments of a tool that takes none are read as a user's own type is",
-)];
+const DERIVE_SERDE_TOO: &[(&str, &str)] = &[
+    ("core/src/arguments/mod.rs", "the arguments of a tool that takes none are read as a user's own type is"),
+    (
+        "core/src/middleware/tool_injection.rs",
+        "tools that the core itself adds take and give types as a user's own do",
+    ),
+];
 
 /// What a source file of the core says that the rules ask about.
 #[derive(Default)]

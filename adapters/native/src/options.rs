@@ -16,7 +16,7 @@ const HOST: &str = "127.0.0.1";
 const PORT: u16 = 8000;
 
 /// Every option, as an unknown one is answered.
-const ALL: &str = "--transport, --host, --port, --store, --env-file, --help, --version";
+const ALL: &str = "--transport, --host, --port, --store, --env-file, --middleware, --help, --version";
 
 /// The variable that names a file of variables.
 const ENV_FILE: &str = "EDGEMCP_ENV_FILE";
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Help,
     /// Tell the server's name and version.
     Version,
+    /// Draw the server's middlewares.
+    Middleware,
 }
 
 /// How to serve.
@@ -95,6 +97,7 @@ impl Command {
             match arg {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Self::Help),
                 Arg::Short('V') | Arg::Long("version") => return Ok(Self::Version),
+                Arg::Long("middleware") => return Ok(Self::Middleware),
                 Arg::Long("transport") => given.transport = Some(value(&mut parser, "--transport")?),
                 Arg::Long("host") => given.host = Some(value(&mut parser, "--host")?),
                 Arg::Short('p') | Arg::Long("port") => given.port = Some(value(&mut parser, "--port")?),
@@ -279,6 +282,8 @@ Options:
                           not given; of several the last counts
                           [default: .dev.vars and .env in the working
                           directory] [variable: EDGEMCP_ENV_FILE]
+  --middleware            Print which middlewares stand around what, in their
+                          order
   -h, --help              Print this help
   -V, --version           Print the server's name and version
 
@@ -376,6 +381,7 @@ mod tests {
         assert!(matches!(parse(&["--help", "--nonsense"]), Ok(Command::Help)));
         assert!(matches!(parse(&["-V"]), Ok(Command::Version)));
         assert!(matches!(parse(&["-h"]), Ok(Command::Help)));
+        assert!(matches!(parse(&["--middleware"]), Ok(Command::Middleware)));
         assert!(matches!(parse(&["--env-file", "", "--version"]), Ok(Command::Version)));
     }
 

@@ -107,9 +107,10 @@ impl<S: FnOnce() -> Server> Program<S> {
         let program = args.next();
         let configured = match Command::parse(args) {
             Ok(Command::Help) => return print(&help(&name(program))),
-            Ok(Command::Version) => None,
+            Ok(Command::Version) => Err(version_line as fn(&Service) -> String),
+            Ok(Command::Middleware) => Err(Service::middleware_diagram as _),
             Ok(Command::Serve(given)) => match configured(*given) {
-                Ok(configured) => Some(configured),
+                Ok(configured) => Ok(configured),
                 Err((code, problem)) => return fail(code, &problem),
             },
             Err(error) => return fail(USAGE, &error.to_string()),
@@ -118,8 +119,9 @@ impl<S: FnOnce() -> Server> Program<S> {
             Ok(service) => Arc::new(service),
             Err(problems) => return fail(FAILED, &problems.to_string()),
         };
-        let Some((options, vars)) = configured else {
-            return print(&format!("{} {}\n", service.name(), service.version()));
+        let (options, vars) = match configured {
+            Ok(configured) => configured,
+            Err(tells) => return print(&tells(&service)),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = match store(&options.store, service.name(), &clock, &self.openers) {
@@ -142,6 +144,10 @@ impl<S: FnOnce() -> Server> Program<S> {
 ///
 /// # Errors
 /// An exit code, and what is wrong.
+fn version_line(service: &Service) -> String {
+    format!("{} {}\n", service.name(), service.version())
+}
+
 fn configured(given: Given) -> Result<(Options, EnvFiles), (u8, String)> {
     let usage = |error: OptionsError| (USAGE, error.to_string());
     let named = given.env_files(variable).map_err(usage)?;

@@ -261,6 +261,12 @@ describe("a Worker made by export!", () => {
     for (const none of ["MISSING", "EDGEMCP_STORE", "constructor", "toString"]) assert.equal(await read(none), 404, none);
   });
 
+  test("an icon's file cannot be read here, and why says how it gets into the Worker", async () => {
+    const answer = await fetch(`${probe.origin}/icon-file`);
+    assert.equal(answer.status, 200);
+    assert.match(await answer.text(), /^"logo\.png" cannot be read, since there are no files on this platform: .*`include_icon!\("…"\)`/);
+  });
+
   test("a log level that is none is said once, and what is logged is text from info on", async () => {
     for (const what of ["one", "two"]) await fetch(`${probe.origin}/log`, { method: "POST", body: what });
     await logged(probe, /error two/);

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::Principal;
 use crate::{
     error::Error,
+    exchange::perform,
     limits::echo,
-    model::{About, Text},
+    model::{About, Kind, Text},
 };
 
 /// What a caller must be to see and use a component: [`Tool::requires`](crate::Tool::requires) and the like. Who does not
@@ -26,10 +27,20 @@ use crate::{
 #[derive(Clone)]
 pub struct Requirement(Arc<What>);
 
+type Shows = dyn Fn(Option<&Principal>) -> bool + Send + Sync;
+
 enum What {
     Scopes(Vec<String>),
-    Roles { claim: String, roles: Vec<String> },
-    Custom { what: Text, meets: Box<dyn Fn(&Principal) -> bool + Send + Sync> },
+    Roles {
+        claim: String,
+        roles: Vec<String>,
+    },
+    Custom {
+        what: Text,
+        meets: Box<dyn Fn(&Principal) -> bool + Send + Sync>,
+    },
+    /// What a caller is not shown is as if it were not there.
+    Shown(Box<Shows>),
 }
 
 impl Requirement {
@@ -53,8 +64,16 @@ impl Requirement {
         Self(Arc::new(What::Custom { what: what.into(), meets: Box::new(meets) }))
     }
 
+    /// What a caller is shown of whom `shows` says so; the others do not learn that there is something.
+    pub(crate) fn shown(shows: impl Fn(Option<&Principal>) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(What::Shown(Box::new(shows))))
+    }
+
     /// Whether `principal` meets it.
     pub(crate) fn is_met(&self, principal: Option<&Principal>) -> bool {
+        if let What::Shown(shows) = &*self.0 {
+            return shows(principal);
+        }
         let Some(principal) = principal else { return false };
         match &*self.0 {
             What::Scopes(scopes) => scopes.iter().all(|scope| principal.has_scope(scope)),
@@ -74,6 +93,7 @@ impl Requirement {
                 }
             }
             What::Custom { meets, .. } => meets(principal),
+            What::Shown(shows) => shows(Some(principal)),
         }
     }
 
@@ -89,6 +109,11 @@ impl Requirement {
                 Error::forbidden(format!("{who} needs one of the roles: {}", roles.join(", ")))
             }
             What::Custom { what, .. } => Error::forbidden(format!("{who} is for others: {what}")),
+            What::Shown(_) => match about.kind {
+                Kind::Tool => perform::no_tool(about.key),
+                Kind::Prompt => perform::no_prompt(about.key),
+                Kind::Resource | Kind::ResourceTemplate => Error::resource_not_found(about.key),
+            },
         }
     }
 }
@@ -111,6 +136,7 @@ impl fmt::Debug for Requirement {
             What::Scopes(scopes) => f.debug_tuple("Scopes").field(scopes).finish(),
             What::Roles { claim, roles } => f.debug_tuple("Roles").field(claim).field(roles).finish(),
             What::Custom { what, .. } => f.debug_tuple("Custom").field(what).finish(),
+            What::Shown(_) => f.write_str("Shown"),
         }
     }
 }

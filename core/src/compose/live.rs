@@ -14,7 +14,7 @@ use crate::{
     resource::IntoResource,
     server::{BuildError, check},
     tool::IntoTool,
-    transform::Components,
+    transform::{Components, Filter, Visibility},
 };
 
 /// A handle to a server's components that are added and taken away while it runs: [`Server::live`](crate::Server::live). A
@@ -49,6 +49,7 @@ struct Shared {
 pub(crate) struct State {
     pub(crate) added: Components,
     pub(crate) removed: Vec<(Kind, String)>,
+    pub(crate) visibility: Visibility,
 }
 
 impl Live {
@@ -155,6 +156,31 @@ impl Live {
             state.added.prompts.retain(|prompt| prompt.definition.name != name);
             state.removed.push((Kind::Prompt, name.to_owned()));
         });
+    }
+}
+
+/// What is there at all. Each counts after what was said before, in the definition as here.
+impl Live {
+    /// Enables what `filter` chooses.
+    ///
+    /// ```
+    /// # use edgemcp::{compose::Live, transform::Filter};
+    /// let live = Live::new();
+    /// live.disable(Filter::new().tag("beta"));
+    /// live.enable(Filter::new().name("summarize"));
+    /// ```
+    pub fn enable(&self, filter: Filter) {
+        self.change(|state| state.visibility.mark(filter, true));
+    }
+
+    /// Disables what `filter` chooses: it is in no list, and a call does not find it.
+    pub fn disable(&self, filter: Filter) {
+        self.change(|state| state.visibility.mark(filter, false));
+    }
+
+    /// Enables what `filter` chooses, and disables everything else.
+    pub fn enable_only(&self, filter: Filter) {
+        self.change(|state| state.visibility.only(filter));
     }
 }
 

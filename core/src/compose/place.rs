@@ -9,8 +9,18 @@ pub struct Place {
     pub(crate) scope: usize,
     /// The mounted servers on the way that have middlewares, from the outside.
     pub(crate) hops: Vec<Hop>,
-    /// Whether its handler enters them by itself, as one does that maps arguments before.
-    pub(crate) entered: bool,
+    /// Whether it is another server's, reached over HTTP.
+    pub(crate) remote: bool,
+    /// How many of them, the innermost ones, its handler enters by itself, as one does that maps arguments before.
+    pub(crate) entered: usize,
+}
+
+impl Place {
+    /// The mounted server that a request enters which has passed so many.
+    pub(crate) fn next(&self, passed: usize) -> Option<&Hop> {
+        let to_enter = self.hops.len().saturating_sub(self.entered);
+        self.hops.get(passed).filter(|_| passed < to_enter)
+    }
 }
 
 /// A mounted server with middlewares of its own.

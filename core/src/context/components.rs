@@ -102,20 +102,40 @@ impl Context {
         view.map_or(&self.0.tables.components, |(view, _)| view)
     }
 
-    /// The tool `name` of the server, with its tags, whoever asks. In a middleware of a mounted server names are those that
-    /// it has there.
+    /// The tool `name` of the server, with its tags, whoever asks: of the version that the client asks for, where it does. In
+    /// a middleware of a mounted server names are those that it has there.
     pub fn tool(&self, name: &str) -> Option<&Tool> {
-        self.catalogue().tool(name).map(|tool| &**tool)
+        let tools = self.catalogue();
+        let found = match self.asked_version() {
+            Some(version) => tools.tool_of(name, &version),
+            None => tools.tool(name),
+        };
+        found.map(|tool| &**tool)
     }
 
-    /// The resource at `uri`, or the template it fits, whoever asks.
+    /// The resource at `uri`, or the template it fits, whoever asks: of the version that the client asks for, where it does.
     pub fn resource(&self, uri: &str) -> Option<&Resource> {
-        self.catalogue().resource(uri).map(|(resource, _)| &**resource)
+        let resources = self.catalogue();
+        let found = match self.asked_version() {
+            Some(version) => resources.resource_of(uri, &version),
+            None => resources.resource(uri),
+        };
+        found.map(|(resource, _)| &**resource)
     }
 
-    /// The prompt `name`, whoever asks.
+    /// The prompt `name`, whoever asks: of the version that the client asks for, where it does.
     pub fn prompt(&self, name: &str) -> Option<&Prompt> {
-        self.catalogue().prompt(name).map(|prompt| &**prompt)
+        let prompts = self.catalogue();
+        let found = match self.asked_version() {
+            Some(version) => prompts.prompt_of(name, &version),
+            None => prompts.prompt(name),
+        };
+        found.map(|prompt| &**prompt)
+    }
+
+    /// The resource or template whose own URI this is.
+    pub(crate) fn resource_named(&self, uri: &str) -> Option<&Resource> {
+        self.catalogue().resource_by_uri(uri).map(|resource| &**resource)
     }
 
     /// The tool `name` of the version that the client asks for, whoever asks.
@@ -145,7 +165,7 @@ impl Context {
         found.map(|prompt| &**prompt)
     }
 
-    /// The version of a component that the client asks for, where there are several of anything.
+    /// The version of a component that the client asks for, where anything has one.
     pub(crate) fn asked_version(&self) -> Option<String> {
         match self.0.tables.components.has_versions() {
             true => params::asked_version(&self.0.message),

@@ -17,6 +17,7 @@ use crate::{
     call::Kept,
     changes,
     completion::Completions,
+    compose::remotes::Sought,
     context::{Client, Context, Declared},
     drive::{Driver, Ended, Work},
     error::{Error, ErrorKind, ToolError},
@@ -37,6 +38,7 @@ use crate::{
     server::tables::{AnyList, Fixed, no_page},
     state,
     task::{self, TaskSupport},
+    tool::Tool,
     version::{Era, ProtocolVersion},
     wire::{
         definition::raw,
@@ -163,33 +165,32 @@ impl Exchange {
             true => params::asked_version(body),
             false => None,
         };
-        let tool = match asked {
-            Some(asked) => components.tool_of(name, &asked),
+        let tool = match &asked {
+            Some(asked) => components.tool_of(name, asked),
             None => components.tool(name),
         };
-        // A middleware may know better, so that it is not yet a mistake.
-        let Some(tool) = tool.or_else(|| components.tool(name)).filter(|_| true) else {
-            if !self.tables.chain.is_empty() {
-                let cx = self.context(body, route, self.reach(version), self.started().await?)?;
-                return self.chained_tool(&cx, id, name, arguments, input).await;
-            }
+        if tool.is_none() && self.tables.chain.is_empty() && self.tables.lacking(Sought::Tool(name)).is_none() {
             return Err(perform::no_tool(name));
-        };
+        }
         // A call that is taken up was checked when it came.
         let is_first = self.taken.is_none();
-        if is_first && self.peer.is_none() && version.era() == Era::Modern {
+        if let Some(tool) = tool
+            && is_first
+            && self.peer.is_none()
+            && version.era() == Era::Modern
+        {
             for header in &tool.headers {
                 header.check(&self.headers, arguments)?;
             }
         }
         let cx = self.context(body, route, self.reach(version), self.started().await?)?;
-        if !self.tables.chain.is_empty()
-            || !tool.place.hops.is_empty()
-            || !tool.requirements.is_empty()
-            || components.has_versions()
-        {
+        // Where nothing is around it and everybody may use it, nobody else has a say.
+        let is_plain = |tool: &&Arc<Tool>| {
+            self.tables.chain.is_empty() && tool.place.hops.is_empty() && tool.requirements.is_empty()
+        };
+        let Some(tool) = tool.filter(is_plain) else {
             return self.chained_tool(&cx, id, name, arguments, input).await;
-        }
+        };
         let cx = cx.in_scope(tool.place.scope);
         perform::fits_client(&cx, tool)?;
         let answer = tool.call(cx.clone(), arguments);
@@ -203,7 +204,9 @@ impl Exchange {
                 Ok(answer) => perform::unpanicked(&cx, answer).await?,
                 Err(error) => Err(ToolError::new(error.0)),
             };
-            self.tool_result(name, version, output.map_err(Error::from), tool.wrapped)
+            // One that answers with what another has said says so itself.
+            let wrapped = output.as_ref().ok().and_then(|output| output.wrapped).unwrap_or(tool.wrapped);
+            self.tool_result(name, version, output.map_err(Error::from), wrapped)
         });
         self.run(&cx, id, input, work).await
     }
@@ -371,7 +374,7 @@ impl Exchange {
         let (Completed::Prompt(name) | Completed::Resource(name)) = of;
         let to = self.tables.results_for(version);
         let reach = Reach::Nowhere("a completion asks nothing; a tool, a prompt and a resource can");
-        if !self.tables.chain.is_empty() {
+        if !self.tables.chain.is_empty() || self.tables.has_views() || self.tables.components.is_guarded(of) {
             let owned = |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into_owned(), value.into_owned());
             let complete = middleware::Complete {
                 of: name.to_string(),

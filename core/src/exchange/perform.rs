@@ -1,22 +1,29 @@
 //! Serves what has come through the middlewares: finds the component, goes through those of a mounted server, and runs it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     auth,
-    completion::Completions,
+    completion::{Completion, Completions},
+    compose::{remotes::Sought, tree::Scope},
     context::Context,
-    error::{Error, ToolError},
+    error::{Error, ErrorKind, ToolError},
     future::{BoxFuture, caught},
     limits::echo,
     middleware::{
-        CallTool, Complete, Component, Course, End, GetPrompt, Listed, Message, ReadResource, Response,
+        CallTool, Complete, Component, Course, End, GetPrompt, ListTools, Listed, Message, ReadResource,
+        Response,
     },
     model::{Completed, Listing, Pairs, ResourceContents},
     output::{PromptOutput, ResourceOutput, ToolOutput},
     prompt::Prompt,
     resource::Resource,
     seal::random_id,
+    server::tables::Tables,
     task::{self, TaskSupport},
     tool::Tool,
     uri::UriTemplate,
@@ -35,6 +42,7 @@ pub(crate) enum Found {
         uri: String,
     },
     Prompt(Arc<Prompt>, usize),
+    Completion(Completion, usize),
     /// A list has no component.
     List,
 }
@@ -113,6 +121,10 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
                 };
                 enter_prompt(cx, prompt, hop, get).await.map(Response::Prompt)
             }
+            // What is typed of an argument is of no use for another one, so this one is completed, whatever a hook has made of it.
+            (Message::Complete(complete), Found::Completion(completion, hop)) => {
+                enter_completion(cx, completion, hop + 1, complete).await.map(Response::Completions)
+            }
             (Message::ListTools(_), _) => {
                 self::view(cx, Listing::Tools, Some(scope)).await.map(Response::Tools)
             }
@@ -129,6 +141,22 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
             _ => Err(Error::internal("a middleware has made one kind of message into another")),
         }
     })
+}
+
+/// A tool that is not found; the model is told where it could be one of a server that cannot be asked.
+fn missing_tool(tables: &Tables, name: &str) -> Error {
+    match tables.lacking(Sought::Tool(name)) {
+        Some(why) => ToolError::new(why).into(),
+        None => no_tool(name),
+    }
+}
+
+/// What is not found, and could be a server's that cannot be asked.
+fn missing(tables: &Tables, sought: Sought<'_>, otherwise: impl FnOnce() -> Error) -> Error {
+    match tables.lacking(sought) {
+        Some(why) => Error { message: why.into(), cause: None, ..Error::internal("") },
+        None => otherwise(),
+    }
 }
 
 pub(crate) fn no_tool(name: &str) -> Error {
@@ -164,7 +192,7 @@ async fn find_tool(cx: Context, call: CallTool) -> Result<ToolOutput, Error> {
         Some(version) => tables.components.tool_of(&call.name, &version),
         None => tables.components.tool(&call.name),
     };
-    let tool = Arc::clone(found.ok_or_else(|| no_tool(&call.name))?);
+    let tool = Arc::clone(found.ok_or_else(|| missing_tool(&tables, &call.name))?);
     permit(&cx, &*tool)?;
     enter_tool(cx, tool, 0, call).await
 }
@@ -172,7 +200,7 @@ async fn find_tool(cx: Context, call: CallTool) -> Result<ToolOutput, Error> {
 /// Calls `tool` through the middlewares of the mounted servers on the way to it, of which `hop` have been passed.
 pub(crate) fn enter_tool(cx: Context, tool: Arc<Tool>, hop: usize, call: CallTool) -> Answering<ToolOutput> {
     Box::pin(async move {
-        let next = tool.place.hops.get(hop).filter(|_| !tool.place.entered);
+        let next = tool.place.next(hop);
         let Some(next) = next else { return run_tool(cx, &tool, call).await };
         let message = Message::CallTool(CallTool { name: next.key.clone().into_owned(), ..call });
         let scope = next.scope;
@@ -224,9 +252,15 @@ async fn find_resource(cx: Context, read: ReadResource) -> Result<ResourceOutput
         Some(version) => tables.components.resource_of(&read.uri, &version),
         None => tables.components.resource(&read.uri),
     };
-    let (resource, values) = found.ok_or_else(|| Error::resource_not_found(read.uri.clone()))?;
+    let not_found = || Error::resource_not_found(read.uri.clone());
+    let (resource, values) =
+        found.ok_or_else(|| missing(&tables, Sought::Resource(&read.uri), not_found))?;
     let values = owned(values)?;
-    permit(&cx, &**resource)?;
+    permit(&cx, &**resource).map_err(|error| match error.kind {
+        // Who is not shown a template does not learn that there is one.
+        ErrorKind::ResourceNotFound { .. } => Error::resource_not_found(read.uri.clone()),
+        _ => error,
+    })?;
     let uri = read.uri.clone();
     let mut output = enter_resource(cx, Arc::clone(resource), 0, values).await?;
     for part in &mut output.contents {
@@ -252,7 +286,7 @@ pub(crate) fn enter_resource(
     values: Values,
 ) -> Answering<ResourceOutput> {
     Box::pin(async move {
-        let next = resource.place.hops.get(hop).filter(|_| !resource.place.entered);
+        let next = resource.place.next(hop);
         let Some(next) = next else { return read_resource(cx, &resource, &values).await };
         let uri = match resource.is_template() {
             true => UriTemplate::parse(&next.key)
@@ -295,7 +329,9 @@ async fn find_prompt(cx: Context, get: GetPrompt) -> Result<PromptOutput, Error>
         Some(version) => tables.components.prompt_of(&get.name, &version),
         None => tables.components.prompt(&get.name),
     };
-    let prompt = Arc::clone(found.ok_or_else(|| no_prompt(&get.name))?);
+    let not_found = || no_prompt(&get.name);
+    let prompt = found.ok_or_else(|| missing(&tables, Sought::Prompt(&get.name), not_found))?;
+    let prompt = Arc::clone(prompt);
     permit(&cx, &*prompt)?;
     enter_prompt(cx, prompt, 0, get).await
 }
@@ -308,7 +344,7 @@ pub(crate) fn enter_prompt(
     get: GetPrompt,
 ) -> Answering<PromptOutput> {
     Box::pin(async move {
-        let next = prompt.place.hops.get(hop).filter(|_| !prompt.place.entered);
+        let next = prompt.place.next(hop);
         let Some(next) = next else { return get_prompt(cx, &prompt, get).await };
         let message = Message::GetPrompt(GetPrompt { name: next.key.clone().into_owned(), ..get });
         let scope = next.scope;
@@ -362,10 +398,10 @@ fn view<T: Component>(cx: Context, listing: Listing, scope: Option<usize>) -> An
                 list.lacks(unavailable.clone());
             }
             let Some((_, of)) = tables.view(scope).filter(|_| !found.is_whole()) else { continue };
-            let found: Vec<_> = found.into_vec().iter().map(|component| T::clone(component)).collect();
-            let lifted = T::lift(of, found).into_iter().map(Arc::new);
             let is_of =
                 |component: &Arc<T>| component.place().hops.first().is_some_and(|hop| hop.scope == scope);
+            let ours: Vec<_> = list.iter().filter(|component| is_of(component)).cloned().collect();
+            let lifted = lifted(of, &Listed::whole(&tables, listing, Some(scope)), found, &ours);
             let mut all = list.iter().cloned().collect::<Vec<_>>();
             let place = all.iter().position(is_of).unwrap_or(all.len());
             all.retain(|component| !is_of(component));
@@ -376,23 +412,133 @@ fn view<T: Component>(cx: Context, listing: Listing, scope: Option<usize>) -> An
     })
 }
 
+/// What became of `ours`, which are the components of a mounted server in the view of its parent, where its middlewares have made
+/// `after` of the list `before`. What the parent does to its components, and whom it shows them, still holds.
+fn lifted<T: Component>(of: &Scope, before: &Listed<T>, after: Listed<T>, ours: &[Arc<T>]) -> Vec<Arc<T>> {
+    let known: BTreeMap<_, _> = before.iter().map(|component| (component.about().key, component)).collect();
+    let mut ours_by_key = BTreeMap::<&str, Vec<&Arc<T>>>::new();
+    for component in ours {
+        if let Some(hop) = component.place().hops.first() {
+            ours_by_key.entry(&hop.key).or_default().push(component);
+        }
+    }
+    let mut lifted = Vec::new();
+    for component in after.into_vec() {
+        let up = || T::lift(of, vec![T::clone(&component)]).into_iter();
+        let Some(was) = known.get(component.about().key) else {
+            lifted.extend(up().map(Arc::new));
+            continue;
+        };
+        for ours in ours_by_key.get(component.about().key).into_iter().flatten() {
+            let changed = match Arc::ptr_eq(was, &component) {
+                true => None,
+                false => up().find(|changed| changed.about().key == ours.about().key),
+            };
+            lifted.push(
+                changed.map_or_else(|| Arc::clone(ours), |changed| Arc::new(changed.in_place_of(ours))),
+            );
+        }
+    }
+    lifted
+}
+
+/// Those of `tools` that the caller may see, as the middlewares of the servers leave them: what a search may tell of.
+pub(crate) async fn seen(cx: &Context, mut tools: Vec<Arc<Tool>>) -> Result<Vec<Arc<Tool>>, Error> {
+    tools.retain(|tool| permit(cx, &**tool).is_ok());
+    let mut seen = seen_in(cx.clone(), 0, tools).await?;
+    seen.retain(|tool| permit(cx, &**tool).is_ok());
+    Ok(seen)
+}
+
+/// Those of `tools`, which are in the view of the server of `scope`, that its middlewares leave, and those of what is mounted
+/// in it.
+fn seen_in(cx: Context, scope: usize, mut tools: Vec<Arc<Tool>>) -> Answering<Vec<Arc<Tool>>> {
+    Box::pin(async move {
+        let tables = Arc::clone(&cx.0.tables);
+        let inner: BTreeSet<_> =
+            tools.iter().filter_map(|tool| tool.place.hops.first()).map(|hop| hop.scope).collect();
+        for scope in inner {
+            let Some((view, _)) = tables.view(scope) else { continue };
+            let here = |tool: &Tool| {
+                let hop = tool.place.hops.first().filter(|hop| hop.scope == scope)?;
+                view.tool(&hop.key).cloned()
+            };
+            let left =
+                seen_in(cx.clone(), scope, tools.iter().filter_map(|tool| here(tool)).collect()).await?;
+            let left: BTreeSet<_> = left.iter().map(|tool| &*tool.definition.name).collect();
+            tools.retain(|tool| {
+                let hop = tool.place.hops.first().filter(|hop| hop.scope == scope);
+                hop.is_none_or(|hop| left.contains(&*hop.key))
+            });
+        }
+        let chain = match scope {
+            0 => &tables.chain,
+            scope => match tables.view(scope) {
+                Some((_, scope)) => &scope.chain,
+                None => return Ok(tools),
+            },
+        };
+        if chain.is_empty() || tools.is_empty() {
+            return Ok(tools);
+        }
+        let course = Course { chain: Arc::clone(chain), end: End::Found(tools.into()) };
+        let message = Message::ListTools(ListTools { is_search: true });
+        match course.run(cx.in_scope(scope), message).await? {
+            Response::Tools(tools) => Ok(tools.into_vec()),
+            _ => Err(mismatch()),
+        }
+    })
+}
+
 async fn complete(cx: Context, complete: Complete) -> Result<Completions, Error> {
-    let Complete { of, of_prompt, argument, value, mut arguments } = complete;
+    let Complete { of, of_prompt, argument, value, arguments } = complete;
     let tables = Arc::clone(&cx.0.tables);
     let completed = match of_prompt {
         true => Completed::Prompt(of.as_str().into()),
         false => Completed::Resource(of.as_str().into()),
     };
+    let permitted = match of_prompt {
+        true => tables.components.prompt(&of).map_or(Ok(()), |prompt| permit(&cx, &**prompt)),
+        false => tables.components.resource_by_uri(&of).map_or(Ok(()), |resource| permit(&cx, &**resource)),
+    };
+    permitted.map_err(|error| match error.kind {
+        // Who is not shown something does not learn that it is there.
+        ErrorKind::InvalidParams => no_completion("prompt", &of, &argument),
+        ErrorKind::ResourceNotFound { .. } => no_completion("resource or template", &of, &argument),
+        _ => error,
+    })?;
     let found = tables.components.completion(&completed, &argument);
     let Some(completion) = found.map_err(|what| no_completion(what, &of, &argument))? else {
         // Nobody said what could be meant, which is no mistake of the client's.
         return Ok(Completions::default());
     };
-    arguments.retain(|(name, _)| *name != argument);
-    arguments.push((argument, value));
-    let cx = cx.in_scope(completion.place.scope);
-    let completing = completion.complete(cx.clone(), &pairs(&arguments));
-    unpanicked(&cx, completing.map_err(|error| Error::invalid_params(error.0))?).await?
+    let completion = completion.clone();
+    enter_completion(cx, completion, 0, Complete { of, of_prompt, argument, value, arguments }).await
+}
+
+/// Completes through the middlewares of the mounted servers on the way.
+fn enter_completion(
+    cx: Context,
+    completion: Completion,
+    hop: usize,
+    complete: Complete,
+) -> Answering<Completions> {
+    Box::pin(async move {
+        if let Some(next) = completion.place.hops.get(hop) {
+            let (scope, of) = (next.scope, next.key.clone().into_owned());
+            let message = Message::Complete(Complete { of, ..complete });
+            return match pass(cx, scope, Found::Completion(completion, hop), message).await? {
+                Response::Completions(completions) => Ok(completions),
+                _ => Err(mismatch()),
+            };
+        }
+        let Complete { argument, value, mut arguments, .. } = complete;
+        arguments.retain(|(name, _)| *name != argument);
+        arguments.push((argument, value));
+        let cx = cx.in_scope(completion.place.scope);
+        let completing = completion.complete(cx.clone(), &pairs(&arguments));
+        unpanicked(&cx, completing.map_err(|error| Error::invalid_params(error.0))?).await?
+    })
 }
 
 pub(crate) fn no_completion(what: &str, of: &str, argument: &str) -> Error {

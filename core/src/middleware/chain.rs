@@ -2,14 +2,14 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::{poll_fn, ready},
     marker::PhantomData,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
 };
 
-use super::{Hooked, Message, Middleware, Response};
-use crate::{context::Context, error::Error, exchange::perform, future::BoxFuture};
+use super::{Hooked, Listed, Message, Middleware, Response};
+use crate::{context::Context, error::Error, exchange::perform, future::BoxFuture, tool::Tool};
 
 /// The middlewares of a server, the outermost first.
 pub(crate) type Chain = Arc<[Arc<dyn Middleware>]>;
@@ -43,6 +43,8 @@ pub(crate) enum End {
     Components,
     /// Those of a mounted server, in the view of the scope of this number; and what its parent was asked for.
     Scope { scope: usize, found: perform::Found },
+    /// Tools that a search has found.
+    Found(Listed<Tool>),
     /// Whoever waits at the gate, and serves the message itself.
     Gate(Arc<Gate>),
 }
@@ -108,6 +110,11 @@ impl<R: Hooked> Next<R> {
             })
         })
     }
+
+    /// The same, to be run once more: for a middleware that tries again, and knows what may happen twice.
+    pub(super) fn again(&self) -> Self {
+        Self { cx: self.cx.clone(), course: Arc::clone(&self.course), ..*self }
+    }
 }
 
 impl<R> fmt::Debug for Next<R> {
@@ -135,6 +142,7 @@ pub(crate) fn go(
         return match &course.end {
             End::Components => perform::at_the_end(cx, message),
             End::Scope { scope, found } => perform::in_scope(cx, *scope, found.clone(), message),
+            End::Found(tools) => Box::pin(ready(Ok(Response::Tools(tools.clone())))),
             End::Gate(gate) => Arc::clone(gate).pass(),
         };
     };

@@ -28,6 +28,7 @@ pub trait Listable: Sized {
     fn place(&self) -> &Place;
     fn requirements(&self) -> &[Requirement];
     fn lift(scope: &Scope, listed: Vec<Self>) -> Vec<Self>;
+    fn in_place_of(self, other: &Self) -> Self;
     fn message(listing: Listing) -> Message;
     fn response(response: Response) -> Option<Listed<Self>>;
 }
@@ -82,6 +83,13 @@ macro_rules! components {
                 components.$field
             }
 
+            /// The same where `other` is, and for those whom it is for.
+            fn in_place_of(mut self, other: &Self) -> Self {
+                self.place.clone_from(&other.place);
+                self.requirements.clone_from(&other.requirements);
+                self
+            }
+
             fn message(listing: Listing) -> Message {
                 $message(listing)
             }
@@ -97,7 +105,7 @@ macro_rules! components {
 }
 
 components! {
-    Tool: tools, tools, |_| Message::ListTools(ListTools {}), Tools;
+    Tool: tools, tools, |_| Message::ListTools(ListTools::default()), Tools;
     Resource: resources, resources, list_resources, Resources | ResourceTemplates;
     Prompt: prompts, prompts, |_| Message::ListPrompts(ListPrompts {}), Prompts;
 }
@@ -134,7 +142,12 @@ pub struct Listed<T> {
 impl<T: Component> Listed<T> {
     pub(crate) fn whole(tables: &Arc<Tables>, listing: Listing, view: Option<usize>) -> Self {
         let whole = Some(Source { tables: Arc::clone(tables), listing, view });
-        Self { whole, changed: None, unavailable: Vec::new() }
+        // What is lacking is lacking wherever it is mounted, and is said once.
+        let unavailable = match view {
+            Some(_) => Vec::new(),
+            None => tables.unavailable().cloned().collect(),
+        };
+        Self { whole, changed: None, unavailable }
     }
 
     pub(crate) fn set(&mut self, components: Vec<Arc<T>>) {

@@ -352,22 +352,33 @@ pub struct Initialize {}
 pub struct Discover {}
 
 /// A `tools/list`. Hooks see the whole list; its pages are cut afterwards.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct ListTools {}
+pub struct ListTools {
+    pub(crate) is_search: bool,
+}
+
+impl ListTools {
+    /// Whether it is asked for by a tool that searches, of what it has found
+    /// ([`BM25Search`](crate::transform::BM25Search)). Hooks that take tools out of the list keep them from being found too;
+    /// the list is not the server's, so nobody may keep it for one.
+    pub fn is_search(&self) -> bool {
+        self.is_search
+    }
+}
 
 /// A `resources/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListResources {}
 
 /// A `resources/templates/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListResourceTemplates {}
 
 /// A `prompts/list`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListPrompts {}
 

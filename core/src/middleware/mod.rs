@@ -46,33 +46,55 @@
 //!
 //! One hook alone is a closure: [`on_call_tool`] and its like.
 
+mod authorization;
 mod chain;
+mod dereference;
+pub(crate) mod diagram;
+mod ending;
+mod error_handling;
 mod hook;
 mod list;
+mod logging;
 mod message;
 pub(crate) mod order;
+mod payload;
+mod ping;
 mod rate_limit;
 mod response_cache;
+mod response_limit;
+mod retry;
+mod timing;
+mod tool_injection;
 
 pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
+    authorization::Authorization,
     chain::Next,
+    dereference::{DEREFERENCED_VALUES_MAX, Dereference, REFERENCES_MAX},
+    error_handling::{ERROR_KEYS_MAX, ErrorCounts, ErrorHandling, Failure},
     hook::{
         Hook, on_call_tool, on_complete, on_discover, on_get_prompt, on_initialize, on_list_prompts,
         on_list_resource_templates, on_list_resources, on_list_tools, on_message, on_notification,
         on_read_resource, on_request, on_task,
     },
     list::{Component, Listed},
+    logging::{Logging, PAYLOAD_CHARS_MAX, StructuredLogging},
     message::{
         CallTool, Complete, Discover, GetPrompt, Hooked, Initialize, ListPrompts, ListResourceTemplates,
         ListResources, ListTools, Message, Notification, Other, ReadResource, Response, TaskMethod,
     },
     order::Stage,
+    payload::{REDACTED, SECRET_NAMES},
+    ping::Ping,
     rate_limit::{LOCAL_CLIENTS_MAX, Limiter, OnFailure, Per, RateLimiting, Verdict},
     response_cache::{
         CACHED_ARGUMENTS_BYTES_MAX, CACHED_RESPONSE_BYTES_MAX, CacheCounts, CacheStatistics, CachedMethod,
         ResponseCaching,
     },
+    response_limit::{RESPONSE_BYTES_MAX, ResponseLimiting},
+    retry::Retry,
+    timing::{DetailedTiming, Timing},
+    tool_injection::{PromptTools, ResourceTools, ToolInjection},
 };
 pub use crate::model::Unavailable;
 use crate::{

@@ -25,6 +25,7 @@ pub(crate) struct Catalogue {
     prompts: Kept<Prompt>,
     /// A handful, and asked for while a person types: they need no index.
     pub(crate) completions: Vec<Completion>,
+    has_versions: bool,
 }
 
 /// Components of one kind: those that are listed, and the others, which can be asked for by name (and version).
@@ -105,6 +106,9 @@ impl Index {
 impl Catalogue {
     pub(crate) fn new(components: Components) -> Self {
         let Components { tools, resources, prompts, completions } = components;
+        let has_versions = tools.iter().any(|tool| tool.version.is_some())
+            || resources.iter().any(|resource| resource.version.is_some())
+            || prompts.iter().any(|prompt| prompt.version.is_some());
         let (templates, resources): (Vec<_>, Vec<_>) = resources.into_iter().partition(Resource::is_template);
         let uri = |resource: &Resource| (resource.definition.uri.clone(), resource.version.clone());
         Self {
@@ -121,6 +125,7 @@ impl Catalogue {
                 |_| true,
             ),
             completions,
+            has_versions,
         }
     }
 
@@ -153,12 +158,9 @@ impl Catalogue {
         }
     }
 
-    /// Whether there is more than one version of anything.
+    /// Whether anything has a version. Where nothing has one, nobody can ask for another.
     pub(crate) fn has_versions(&self) -> bool {
-        !(self.tools.older.is_empty()
-            && self.resources.older.is_empty()
-            && self.templates.older.is_empty()
-            && self.prompts.older.is_empty())
+        self.has_versions
     }
 
     /// The tool `name`.
@@ -191,7 +193,24 @@ impl Catalogue {
         self.templates.all().find_map(|template| fits(template, uri))
     }
 
-    /// The same, of this version.
+    /// The resource at `uri`, or the template that is written so.
+    pub(crate) fn resource_by_uri(&self, uri: &str) -> Option<&Arc<Resource>> {
+        self.templates.get(uri).or_else(|| self.resources.get(uri))
+    }
+
+    /// Whether what is completed is not for everybody.
+    pub(crate) fn is_guarded(&self, of: &Completed<'_>) -> bool {
+        match of {
+            Completed::Prompt(name) => {
+                self.prompt(name).is_some_and(|prompt| !prompt.requirements.is_empty())
+            }
+            Completed::Resource(uri) => {
+                self.resource_by_uri(uri).is_some_and(|resource| !resource.requirements.is_empty())
+            }
+        }
+    }
+
+    /// The same as [`resource`](Self::resource), of this version.
     pub(crate) fn resource_of(&self, uri: &str, version: &str) -> Option<Found<'_>> {
         let is_of = |resource: &&Arc<Resource>| resource.version.as_deref() == Some(version);
         let mut resources = self.resources.all().chain(&self.resources.older).filter(is_of);
@@ -217,8 +236,8 @@ impl Catalogue {
                 prompt.definition.arguments.iter().any(|known| known.name == argument)
             }
             Completed::Resource(uri) => {
-                let resource = self.templates.get(uri).or_else(|| self.resources.get(uri));
-                let template = resource.ok_or("resource or template")?.template.as_ref();
+                let resource = self.resource_by_uri(uri).ok_or("resource or template")?;
+                let template = resource.template.as_ref();
                 template.is_some_and(|template| template.names().iter().any(|known| *known == argument))
             }
         };

@@ -32,7 +32,7 @@ use crate::{
     store::Need,
     task::Tasks,
     tool::{IntoTool, Tool},
-    transform::Transform,
+    transform::{Filter, Transform, Visibility},
 };
 
 /// How long clients may keep the lists and the discovery of a server, unless it says otherwise.
@@ -94,6 +94,7 @@ pub struct Server {
     pub(crate) middlewares: Vec<Arc<dyn Middleware>>,
     pub(crate) any_middleware_order: bool,
     pub(crate) transforms: Vec<Arc<dyn Transform>>,
+    pub(crate) visibility: Visibility,
     pub(crate) tags: Tags,
     pub(crate) parts: Vec<Part>,
     pub(crate) on_duplicate: OnDuplicate,
@@ -135,6 +136,7 @@ impl Server {
             middlewares: Vec::new(),
             any_middleware_order: false,
             transforms: Vec::new(),
+            visibility: Visibility::default(),
             tags: Tags::default(),
             parts: Vec::new(),
             on_duplicate: OnDuplicate::default(),
@@ -401,6 +403,40 @@ impl Server {
     #[must_use]
     pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
         self.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// Enables what `filter` chooses. Of what is said with [`disable`](Self::disable), [`enable_only`](Self::enable_only) and
+    /// this, the last counts; it counts after all transforms, for the server's own components as for those of what is mounted.
+    ///
+    /// ```
+    /// use edgemcp::{prelude::*, transform::Filter};
+    ///
+    /// let server = Server::new("files", "1.0.0")
+    ///     .tool(Tool::new("list", "Lists files.", |_, _: NoArguments| async { "…" }))
+    ///     .tool(Tool::new("wipe", "Wipes the disk.", |_, _: NoArguments| async {}).tag("admin"))
+    ///     .tool(Tool::new("whoami", "Says who asks.", |_, _: NoArguments| async { "you" }).tag("admin"))
+    ///     .disable(Filter::new().tag("admin"))
+    ///     .enable(Filter::new().name("whoami"));
+    /// # assert!(server.build().is_ok());
+    /// ```
+    #[must_use]
+    pub fn enable(mut self, filter: Filter) -> Self {
+        self.visibility.mark(filter, true);
+        self
+    }
+
+    /// Disables what `filter` chooses: it is in no list, and a call does not find it.
+    #[must_use]
+    pub fn disable(mut self, filter: Filter) -> Self {
+        self.visibility.mark(filter, false);
+        self
+    }
+
+    /// Enables what `filter` chooses, and disables everything else.
+    #[must_use]
+    pub fn enable_only(mut self, filter: Filter) -> Self {
+        self.visibility.only(filter);
         self
     }
 

@@ -1,11 +1,33 @@
 //! What can be done to the components of a server or a mount before they are served: rename, hide, filter, add.
 
+mod filter;
+mod namespace;
+mod prompt;
+mod resource;
+mod search;
+mod tool;
 pub(crate) mod version;
+mod visibility;
 
 use std::fmt;
 
-pub use crate::model::{About, Kind};
+pub(crate) use self::search::Mark;
+#[cfg(feature = "pattern")]
+pub use self::search::RegexSearch;
+pub use self::{
+    filter::{Filter, VersionFilter},
+    namespace::Namespace,
+    prompt::PromptTransform,
+    resource::ResourceTransform,
+    search::BM25Search,
+    tool::{ArgTransform, ToolTransform},
+    visibility::{Visibility, VisibleTo},
+};
 use crate::{completion::Completion, prompt::Prompt, resource::Resource, tool::Tool};
+pub use crate::{
+    middleware::{Dereference, PromptTools as PromptsAsTools, ResourceTools as ResourcesAsTools},
+    model::{About, Kind},
+};
 
 /// What a server or a mount has, on its way to being served.
 #[derive(Clone, Debug, Default)]

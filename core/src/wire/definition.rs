@@ -131,6 +131,32 @@ pub(crate) fn tools<'a>(
     list(to, paging, List { tools: Some(tools), ..List::default() })
 }
 
+/// What a search for tools has found, as a model needs it to call one, and how many more there are.
+pub(crate) fn found<'a>(
+    tools: impl Iterator<Item = &'a ToolDefinition>,
+    more: usize,
+    version: ProtocolVersion,
+) -> Box<RawValue> {
+    #[derive(Serialize)]
+    struct Wire<'a> {
+        tools: Vec<WireTool<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        more: Option<usize>,
+    }
+    let (none, tools): (_, Vec<_>) = (Meta::new(), tools.collect());
+    let tools = tools.into_iter().map(|tool| WireTool {
+        name: &tool.name,
+        title: title(tool.title.as_deref(), version),
+        description: &tool.description,
+        icons: Vec::new(),
+        input_schema: &tool.input_schema,
+        output_schema: None,
+        annotations: hints(&tool.hints),
+        meta: &none,
+    });
+    raw(Wire { tools: tools.collect(), more: (more > 0).then_some(more) })
+}
+
 /// The result of `resources/list`.
 pub(crate) fn resources<'a>(
     to: For<'a>,

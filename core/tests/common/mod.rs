@@ -80,17 +80,28 @@ struct Greet {
 
 /// What the platform was told to log.
 #[derive(Default)]
-pub struct Lines(Mutex<Vec<String>>);
+pub struct Lines(Mutex<Vec<(LogLevel, String)>>);
 
 impl Log for Lines {
-    fn log(&self, _: LogLevel, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
+    fn log(&self, level: LogLevel, message: &str) {
+        self.0.lock().unwrap().push((level, message.to_owned()));
     }
 }
 
 impl Lines {
     pub fn all(&self) -> String {
-        self.0.lock().unwrap().join("\n")
+        let lines = self.0.lock().unwrap();
+        lines.iter().map(|(_, message)| message.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What was logged since the last time.
+    pub fn take(&self) -> Vec<(LogLevel, String)> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// The messages of what was logged since the last time.
+    pub fn messages(&self) -> Vec<String> {
+        self.take().into_iter().map(|(_, message)| message).collect()
     }
 }
 
@@ -189,6 +200,17 @@ impl Stage {
     pub fn legacy(&self, version: ProtocolVersion, method: &str, params: Value) -> Answer {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         self.post(body.to_string(), &[("mcp-protocol-version", version.as_str())])
+    }
+
+    /// The same request in every revision, one after the other: `see` looks before the next one is sent.
+    pub fn each(&self, method: &str, params: &Value, mut see: impl FnMut(ProtocolVersion, Answer)) {
+        for version in ProtocolVersion::ALL {
+            let answer = match version {
+                ProtocolVersion::V2026_07_28 => self.modern(method, params.clone()),
+                _ => self.legacy(version, method, params.clone()),
+            };
+            see(version, answer);
+        }
     }
 
     /// The same request in every revision: what must not depend on it is asked of all.

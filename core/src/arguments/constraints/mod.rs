@@ -69,7 +69,7 @@ impl Constraints {
     ///
     /// # Errors
     /// The first constraint that does not hold: its path, what was expected and what came.
-    pub(super) fn check(&self, text: &str) -> Result<(), ArgumentError> {
+    pub(crate) fn check(&self, text: &str) -> Result<(), ArgumentError> {
         let Some(root) = self.root else { return Ok(()) };
         let mut violation = None;
         let walk = Walk { constraints: self, node: root, path: &Path::Root, violation: &mut violation };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edgemcp::{
-    Server,
+    Icon, Server,
     http::{Body, BodyError},
     middleware::RateLimiting,
     platform::{LogLevel, Platform},
@@ -37,6 +37,7 @@ pub fn server() -> Server {
         .route(Method::GET, "/broken-stream", broken_stream)
         .route(Method::GET, "/nothing", nothing)
         .route(Method::GET, "/var", var)
+        .route(Method::GET, "/icon-file", icon_file)
         .route(Method::POST, "/log", log)
         .route(Method::GET, "/random", random)
         .route(Method::PUT, "/entry", put)
@@ -141,6 +142,14 @@ async fn var(platform: Platform, request: Request<Bytes>) -> Response<Body> {
     match platform.var(request.uri().query().unwrap_or_default()) {
         Some(value) => Response::new(Body::from(value)),
         None => status(StatusCode::NOT_FOUND),
+    }
+}
+
+/// Why an icon's file cannot be read here.
+async fn icon_file(_: Platform, _: Request<Bytes>) -> Response<Body> {
+    match Icon::from_file("logo.png") {
+        Ok(_) => status(StatusCode::NO_CONTENT),
+        Err(error) => Response::new(Body::from(error.to_string())),
     }
 }
 
