@@ -108,6 +108,25 @@ impl Completion {
         Self { of, argument, takes, problems, states: Vec::new(), place: Place::default(), complete }
     }
 
+    /// A completion of another server's, to which `complete` passes on what was typed.
+    pub(crate) fn passed_on(
+        of: Of,
+        argument: Text,
+        complete: impl Fn(
+            Context,
+            &[(Cow<'_, str>, Cow<'_, str>)],
+        ) -> BoxFuture<'static, Result<Completions, Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let complete = Arc::new(move |cx, pairs: &[(Cow<'_, str>, Cow<'_, str>)]| -> Completing {
+            Ok(complete(cx, pairs))
+        });
+        let (takes, problems, states) = (Vec::new(), Vec::new(), Vec::new());
+        Self { of, argument, takes, problems, states, place: Place::default(), complete }
+    }
+
     /// Says that the handler takes a [`State<T>`](crate::State), as `#[completion]` does for a parameter of that type.
     #[must_use]
     pub fn takes_state<T: 'static>(mut self) -> Self {

@@ -34,7 +34,7 @@ pub struct Error {
 pub(crate) struct Cause {
     pub(crate) text: String,
     /// The type of the error that was raised, where one was.
-    type_id: Option<TypeId>,
+    pub(crate) type_id: Option<TypeId>,
     /// Whether the same may succeed if it is tried again: a connection, a time-out, a throttled store.
     pub(crate) transient: bool,
     /// What went wrong, where the error is one that says so.
@@ -60,7 +60,12 @@ impl Cause {
         Box::new(Self { text: text.into(), type_id: None, transient: false, says: None })
     }
 
-    fn of<E: std::error::Error + 'static>(error: &E) -> Box<Self> {
+    /// As [`text`](Self::text), of what may succeed if it is tried again.
+    pub(crate) fn passing(text: impl Into<String>) -> Box<Self> {
+        Box::new(Self { transient: true, ..*Self::text(text) })
+    }
+
+    pub(crate) fn of<E: std::error::Error + 'static>(error: &E) -> Box<Self> {
         let (transient, says) = known(error).unwrap_or_default();
         Box::new(Self { text: chain(error), type_id: Some(TypeId::of::<E>()), transient, says })
     }

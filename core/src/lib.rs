@@ -58,6 +58,7 @@ pub mod prelude;
 mod prompt;
 #[cfg(test)]
 mod properties;
+pub mod remote;
 mod resource;
 pub mod retry;
 mod seal;

@@ -27,6 +27,15 @@ pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 /// The most resources and tasks one client may listen to at once.
 pub const SUBSCRIPTIONS_MAX: usize = 1000;
 
+/// The most bytes an answer of another server may have.
+pub const REMOTE_BYTES_MAX: usize = 8 << 20;
+
+/// The most tools, resources, templates or prompts another server may list, and the most parts one of its results may have.
+pub const REMOTE_ENTRIES_MAX: usize = 2000;
+
+/// The most pages a list of another server may have.
+pub const REMOTE_PAGES_MAX: usize = 100;
+
 /// The most characters of what tools are searched for by ([`BM25Search`](crate::transform::BM25Search)).
 pub const SEARCH_CHARS_MAX: usize = 500;
 

@@ -190,6 +190,21 @@ impl Line {
         say(&mut state, None, message);
     }
 
+    /// Whether the client wants to hear how far the request has come.
+    pub(crate) fn hears_progress(&self) -> bool {
+        let state = self.lock();
+        state.hears.progress_token.is_some() || state.message.is_some()
+    }
+
+    /// The least level of log that the client may want; none where it wants none.
+    pub(crate) fn least_log(&self) -> Option<LoggingLevel> {
+        match self.lock().hears.log {
+            HearsLog::Nothing => None,
+            HearsLog::From(least) => Some(least),
+            HearsLog::AsSession => Some(LoggingLevel::Debug),
+        }
+    }
+
     /// Whether a line of this level could be wanted; where not, nothing need be written.
     pub(crate) fn hears_log(&self, level: LoggingLevel) -> bool {
         let state = self.lock();

@@ -1,6 +1,6 @@
 //! Arguments that a client repeats in headers, so that gateways route by them (SEP-2243, `x-mcp-header`).
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
@@ -110,16 +110,31 @@ fn declared(header: &Value, property: &Map<String, Value>, path: &[String]) -> R
 }
 
 impl ParamHeader {
+    /// The header that repeats what `arguments` say, for a server that is asked; `None` where they say nothing of it.
+    pub(crate) fn repeat(&self, arguments: Option<&RawValue>) -> Option<(HeaderName, HeaderValue)> {
+        let value = self.argument(arguments)?;
+        let text = match value.starts_with('"') {
+            true => serde_json::from_str(value).ok()?,
+            false => value.to_owned(),
+        };
+        Some((self.name.clone(), HeaderValue::from_str(&headers::encode(&text)).ok()?))
+    }
+
+    /// The argument as JSON; none where it is `null`, as where it is not there.
+    fn argument<'a>(&self, arguments: Option<&'a RawValue>) -> Option<&'a str> {
+        let mut value = arguments;
+        for name in &self.path {
+            value = value.and_then(|raw| params::member(raw.get(), name));
+        }
+        value.map(RawValue::get).filter(|text| *text != "null")
+    }
+
     /// Checks that the header says what the arguments say.
     ///
     /// # Errors
     /// `HeaderMismatch` where it is missing, says something else, or cannot be read.
     pub(crate) fn check(&self, headers: &HeaderMap, arguments: Option<&RawValue>) -> Result<(), Error> {
-        let mut value = arguments;
-        for name in &self.path {
-            value = value.and_then(|raw| params::member(raw.get(), name));
-        }
-        let value = value.map(RawValue::get).filter(|text| *text != "null");
+        let value = self.argument(arguments);
         let refuse = |why: String| Err(Error::header_mismatch(format!("header `{}` {why}", self.shown)));
         match (headers::single(headers, &self.name), value) {
             (Single::Absent, None) => Ok(()),
@@ -258,6 +273,7 @@ mod properties {
         ) {
             let argument = Value::from(text.as_str()).to_string();
             prop_assert_eq!(says(&written(&text), &argument), Some(true));
+            prop_assert_eq!(headers::encode(&text), written(&text));
             prop_assert_eq!(says(&written(&other), &argument), Some(other == text));
         }
 

@@ -106,6 +106,30 @@ impl Prompt {
         self
     }
 
+    /// A prompt of another server's: it looks as `definition` says, and `get` passes its arguments on.
+    pub(crate) fn passed_on(
+        definition: PromptDefinition,
+        get: impl Fn(
+            Context,
+            &[(Cow<'_, str>, Cow<'_, str>)],
+        ) -> BoxFuture<'static, Result<Vec<PromptMessage>, Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            definition,
+            tags: Vec::new(),
+            problems: Vec::new(),
+            states: Vec::new(),
+            version: None,
+            requirements: Vec::new(),
+            place: Place::default(),
+            constraints: Arc::default(),
+            get: Arc::new(move |cx, pairs, _| Ok(get(cx, pairs))),
+        }
+    }
+
     /// Sets the name people see.
     #[must_use]
     pub fn title(mut self, title: impl Into<Text>) -> Self {

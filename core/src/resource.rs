@@ -127,6 +127,32 @@ impl Resource {
         }
     }
 
+    /// A resource of another server's: it looks as `definition` says, and `read` gets the values of its template.
+    pub(crate) fn passed_on(
+        definition: ResourceDefinition,
+        template: UriTemplate,
+        read: impl Fn(Context, &[(&str, String)]) -> BoxFuture<'static, Result<Vec<ResourceContents>, Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            definition,
+            tags: Vec::new(),
+            template: Some(template),
+            cache: CacheHint::NONE,
+            page: None,
+            problems: Vec::new(),
+            states: Vec::new(),
+            starts_nothing: false,
+            version: None,
+            requirements: Vec::new(),
+            place: Place::default(),
+            constraints: Arc::default(),
+            read: Arc::new(move |cx, values, _| Ok(read(cx, values))),
+        }
+    }
+
     /// Sets the name people see.
     #[must_use]
     pub fn title(mut self, title: impl Into<Text>) -> Self {

@@ -2,21 +2,21 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::{
     auth::{self, Verifier},
     changes,
-    compose::tree::Tree,
+    compose::{changing::Changing, tree::Tree},
     error::Error,
     exchange::{Exchange, Reply},
     future::{BoxFuture, caught},
     http::{Body, headers, origin::AllowedOrigins, refusal},
-    lifespan::{Key, Lifespans},
+    lifespan::Lifespans,
     line::{Hears, Line},
     middleware::diagram,
     model::{Change, Text},
@@ -68,50 +68,7 @@ pub struct Service {
     /// What the first request is to log of how the server was built.
     warnings: Option<Mutex<Vec<String>>>,
     /// `None` where components never come and go.
-    changing: Option<Changing>,
-}
-
-/// A server whose components come and go.
-struct Changing {
-    settings: Settings,
-    /// What lifespans give, and for which scope.
-    states: Vec<(usize, Key)>,
-    tree: Mutex<Tree>,
-    /// As they are, and as of how many changes.
-    current: RwLock<(u64, Arc<Tables>)>,
-}
-
-impl Changing {
-    fn current(&self, platform: &Platform) -> Arc<Tables> {
-        {
-            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            // A change while it is laid out is found by the next request.
-            match self.tree.try_lock() {
-                Ok(tree) if tree.generation() != current.0 => {}
-                _ => return Arc::clone(&current.1),
-            }
-        }
-        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = tree.generation();
-        let mut flat = tree.flatten();
-        tree.check(&mut flat, &self.states);
-        for warning in flat.warnings.drain(..) {
-            platform.log(LogLevel::Warning, &warning);
-        }
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        current.0 = generation;
-        match flat.problems.as_slice() {
-            [] => {
-                let scopes = Arc::clone(&tree.scopes);
-                current.1 = Arc::new(Tables::new(self.settings.clone(), flat, scopes));
-            }
-            problems => platform.log(
-                LogLevel::Error,
-                &format!("a change of the server is not served:\n  - {}", problems.join("\n  - ")),
-            ),
-        }
-        Arc::clone(&current.1)
-    }
+    changing: Option<Arc<Changing>>,
 }
 
 impl Service {
@@ -122,8 +79,7 @@ impl Service {
         problems.append(&mut gathered.problems);
         check::given(&gathered.spans, &mut problems);
         check::paths(&server.path, &gathered.routes, &mut problems);
-        let generation = tree.generation();
-        let mut flat = tree.flatten();
+        let mut flat = tree.flatten(&[]);
         let states: Vec<_> = gathered.spans.iter().map(|(scope, span)| (*scope, span.key)).collect();
         tree.check(&mut flat, &states);
         problems.append(&mut flat.problems);
@@ -131,7 +87,8 @@ impl Service {
         let settings = Settings {
             who: server.who,
             instructions: server.instructions,
-            is_private: server.verifier.is_some(),
+            is_private: server.verifier.is_some()
+                || tree.remotes.iter().any(|mount| mount.remote.is_per_caller()),
             list_ttl: server.list_ttl,
             list_page_size: server.list_page_size,
             list_changed: server.list_changed,
@@ -141,15 +98,19 @@ impl Service {
             tasks: server.tasks,
             lifespans: Arc::new(Lifespans::new(gathered.spans)),
             offers_all: !tree.is_fixed(),
+            offers_completions: !tree.remotes.is_empty(),
         };
         let warnings = std::mem::take(&mut flat.warnings);
-        let scopes = Arc::clone(&tree.scopes);
-        let kept = (!tree.is_fixed()).then(|| settings.clone());
-        let tables = Arc::new(Tables::new(settings, flat, scopes));
-        let changing = kept.map(|settings| {
-            let current = (generation, Arc::clone(&tables));
-            Changing { settings, states, tree: Mutex::new(tree), current: RwLock::new(current) }
-        });
+        let (changing, tables) = match tree.is_fixed() {
+            true => {
+                let scopes = Arc::clone(&tree.scopes);
+                (None, Arc::new(Tables::new(settings, flat, scopes)))
+            }
+            false => {
+                let (changing, tables) = Changing::new(settings, states, tree, flat);
+                (Some(changing), tables)
+            }
+        };
         Ok(Self {
             routes: gathered.routes,
             verifier: server.verifier,
@@ -165,8 +126,9 @@ impl Service {
         })
     }
 
-    /// What is served now. It is laid out anew where something of it has changed, and not per request.
-    pub(crate) fn current(&self, platform: &Platform) -> Arc<Tables> {
+    /// What is served now to a request with these headers. It is laid out anew where something of it has changed, and not
+    /// per request.
+    pub(crate) fn current(&self, platform: &Platform, caller: &HeaderMap) -> Arc<Tables> {
         if let Some(warnings) = &self.warnings {
             for warning in warnings.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
                 platform.log(LogLevel::Warning, &warning);
@@ -174,7 +136,7 @@ impl Service {
         }
         match &self.changing {
             None => Arc::clone(&self.tables),
-            Some(changing) => changing.current(platform),
+            Some(changing) => changing.current(platform, caller),
         }
     }
 
@@ -274,7 +236,9 @@ impl Service {
     /// # Errors
     /// As there.
     pub fn changed<'a>(&'a self, platform: &'a Platform, change: Change) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move { changes::publish(&self.current(platform), platform, &change).await })
+        Box::pin(async move {
+            changes::publish(&self.current(platform, &HeaderMap::new()), platform, &change).await
+        })
     }
 
     /// Ends what the server's [lifespans](Server::lifespan) have started, the last one first; nothing happens where
@@ -307,9 +271,10 @@ impl Service {
     /// # Errors
     /// Where the store fails. What the task itself fails with is kept for its client.
     pub fn run_task<'a>(&'a self, platform: &'a Platform, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(
-            async move { task::run(&Exchange::with_nobody(&self.current(platform), platform), id).await },
-        )
+        Box::pin(async move {
+            let tables = self.current(platform, &HeaderMap::new());
+            task::run(&Exchange::with_nobody(&tables, platform), id).await
+        })
     }
 
     /// Goes on with the tasks that nobody works on, one after the other, and says how many there were: for a worker
@@ -318,9 +283,10 @@ impl Service {
     /// # Errors
     /// As [`run_task`](Self::run_task); the others are gone on with all the same.
     pub fn run_tasks<'a>(&'a self, platform: &'a Platform) -> BoxFuture<'a, Result<usize, Error>> {
-        Box::pin(
-            async move { task::run_all(&Exchange::with_nobody(&self.current(platform), platform)).await },
-        )
+        Box::pin(async move {
+            let tables = self.current(platform, &HeaderMap::new());
+            task::run_all(&Exchange::with_nobody(&tables, platform)).await
+        })
     }
 
     /// Answers an HTTP request. Whatever comes, there is an answer.
@@ -417,12 +383,18 @@ impl Service {
             None => None,
         };
         let line = Arc::new(Line::new(Hears::default()));
+        let tables = self.current(platform, &parts.headers);
         let exchange = Exchange {
             principal,
             headers: Arc::new(parts.headers),
             line: Arc::clone(&line),
             takes_stream: accepts.stream,
-            ..Exchange::with_nobody(&self.current(platform), platform)
+            // Written out, since what `with_nobody` makes only to be replaced costs two allocations.
+            tables,
+            platform: platform.clone(),
+            peer: None,
+            session: None,
+            taken: None,
         };
         let work: BoxFuture<'static, Reply> = match parts.method {
             Method::GET => match exchange.stream_of_session().await {

@@ -56,7 +56,7 @@ impl Connection {
             peer: Some(Arc::clone(&self.peer)),
             line: Arc::clone(&said),
             takes_stream: true,
-            ..Exchange::with_nobody(&self.service.current(&self.platform), &self.platform)
+            ..Exchange::with_nobody(&self.service.current(&self.platform, &HeaderMap::new()), &self.platform)
         };
         Lines(Some(Flow::new(&self.platform, Box::pin(exchange.reply(line)), said)))
     }

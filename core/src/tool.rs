@@ -74,6 +74,8 @@ pub struct Tool {
     pub(crate) task: Option<TaskSupport>,
     pub(crate) problems: Vec<String>,
     pub(crate) states: Vec<Key>,
+    /// Whether it looks over all that the server has, that of servers that are mounted over HTTP among it.
+    pub(crate) surveys: bool,
     call: Arc<Call>,
 }
 
@@ -83,6 +85,9 @@ impl Tool {
     /// The handler's arguments are a struct (or [`NoArguments`](crate::NoArguments)); its schema is what clients see,
     /// and its constraints are enforced. (A field's `#[serde(alias)]` is not in the schema, so a value sent under it
     /// meets no constraint.)
+    ///
+    /// Arguments that do not fit are deserialized twice, the second time to find out where: a `Deserialize` of your own
+    /// should do nothing but read.
     pub fn new<A, O, F, Fut>(name: impl Into<Text>, description: impl Into<Text>, handler: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,
@@ -219,6 +224,7 @@ impl Tool {
             task: None,
             problems,
             states: Vec::new(),
+            surveys: false,
             call,
         }
     }
@@ -235,6 +241,25 @@ impl Tool {
     pub fn unlisted(mut self) -> Self {
         self.unlisted = true;
         self
+    }
+
+    /// A tool of another server's: it looks as `definition` says, and `call` passes its arguments on unread.
+    pub(crate) fn passed_on(
+        definition: ToolDefinition,
+        headers: Vec<ParamHeader>,
+        call: impl Fn(Context, Option<&RawValue>) -> BoxFuture<'static, Result<ToolOutput, ToolError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let call =
+            Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling { Ok(call(cx, raw)) });
+        let mut tool = Self::of::<()>(Text::default(), Text::default(), Value::Null, call);
+        let (output_schema, wrapped) = definition.output_schema.map(output::carried).unzip();
+        tool.definition = ToolDefinition { output_schema, ..definition };
+        tool.wrapped = wrapped.unwrap_or_default();
+        tool.headers = headers;
+        tool
     }
 
     /// Sets the name people see.

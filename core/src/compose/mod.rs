@@ -30,10 +30,12 @@
 //! What a mounted server says of its endpoint (path, origins, limits, sessions, tasks) is its parent's to say. Its
 //! [`Verifier`](crate::auth::Verifier) is never left out silently: a parent without one is refused.
 
+pub(crate) mod changing;
 mod live;
 mod mount;
 mod place;
 pub(crate) mod prefix;
+pub(crate) mod remotes;
 pub(crate) mod tags;
 pub(crate) mod tree;
 

@@ -4,9 +4,10 @@ use std::{any::TypeId, fmt, sync::Arc};
 
 use super::{
     prefix::{Prefix, ResourcePrefixFormat},
+    remotes::Elsewhere,
     tags::Tags,
 };
-use crate::{model::Text, server::Server, transform::Transform};
+use crate::{model::Text, remote::Remote, server::Server, transform::Transform};
 
 /// A server to be mounted in another ([`Server::mount`](crate::Server::mount)), or to be imported into it
 /// ([`Server::import_server`](crate::Server::import_server)).
@@ -37,9 +38,10 @@ pub(crate) enum What {
     Server(Box<Server>),
     /// A definition at module level, by the type of its function.
     Definition(TypeId, Box<dyn FnOnce() -> Server + Send + Sync>),
+    Elsewhere(Box<dyn Elsewhere>),
 }
 
-/// What can be mounted: a server, or the function that defines one.
+/// What can be mounted: a server, the function that defines one, or a [`Remote`], which is reached over HTTP.
 #[diagnostic::on_unimplemented(
     message = "this is nothing that can be mounted",
     label = "mount the function that defines a server (`weather::server`), a `Server`, or a `Remote`"
@@ -52,6 +54,12 @@ pub trait IntoMounted {
 impl IntoMounted for Server {
     fn into_mounted(self) -> Mounted {
         Mounted(What::Server(Box::new(self)))
+    }
+}
+
+impl IntoMounted for Remote {
+    fn into_mounted(self) -> Mounted {
+        Mounted(What::Elsewhere(Box::new(self)))
     }
 }
 

@@ -9,6 +9,8 @@ pub struct Place {
     pub(crate) scope: usize,
     /// The mounted servers on the way that have middlewares, from the outside.
     pub(crate) hops: Vec<Hop>,
+    /// Whether it is another server's, reached over HTTP.
+    pub(crate) remote: bool,
     /// How many of them, the innermost ones, its handler enters by itself, as one does that maps arguments before.
     pub(crate) entered: usize,
 }

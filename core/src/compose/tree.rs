@@ -3,15 +3,16 @@
 use std::{any::TypeId, collections::BTreeMap, sync::Arc};
 
 use super::{
-    Hop, Live, Mount, OnDuplicate,
+    Hop, Live, Mount, OnDuplicate, Place,
     mount::{Mounted, What},
     prefix::Prefix,
+    remotes::{Elsewhere, RemoteMount, RemoteState},
     tags::Tags,
 };
 use crate::{
     completion::Of,
     lifespan::{Key, Span},
-    middleware::{Chain, Middleware, order},
+    middleware::{Chain, Middleware, Unavailable, order},
     model::Text,
     server::{HttpRoute, Server, check},
     store::Need,
@@ -33,12 +34,16 @@ pub(crate) struct Node {
     tags: Tags,
     on_duplicate: OnDuplicate,
     live: Option<Live>,
+    /// Whether other servers are mounted in it, so that not all of it is always there.
+    has_remotes: bool,
 }
 
 /// What a server has of others.
 enum Part {
     Mounted(Layer, Node),
     Imported(Layer, Node),
+    /// Another server, by its number among them.
+    Remote(Layer, usize),
 }
 
 /// From the view of what is mounted to that of its parent.
@@ -63,6 +68,8 @@ pub struct Scope {
     pub(crate) chain: Chain,
     layer: Layer,
     pub(crate) prefix: Option<Prefix>,
+    /// Whether names may become any others on the way from here to its parent.
+    pub(crate) renames: bool,
 }
 
 impl Scope {
@@ -84,6 +91,7 @@ pub(crate) struct Tree {
     /// The first is the root's.
     pub(crate) scopes: Arc<[Scope]>,
     pub(crate) lives: Vec<Live>,
+    pub(crate) remotes: Arc<[RemoteMount]>,
 }
 
 /// What comes along with the components.
@@ -91,6 +99,7 @@ pub(crate) struct Tree {
 pub(crate) struct Gathered {
     scopes: Vec<Scope>,
     lives: Vec<Live>,
+    remotes: Vec<RemoteMount>,
     pub(crate) spans: Vec<(usize, Span)>,
     pub(crate) routes: Vec<HttpRoute>,
     pub(crate) needs: Vec<(Text, Vec<Need>)>,
@@ -102,6 +111,10 @@ pub(crate) struct Gathered {
 pub(crate) struct Flat {
     pub(crate) components: Components,
     pub(crate) views: BTreeMap<usize, Components>,
+    /// The mounted servers of which not all is known, by their scopes.
+    pub(crate) lacks: Vec<(usize, Unavailable)>,
+    /// Whether nothing at all is known of one.
+    is_partial: bool,
     pub(crate) problems: Vec<String>,
     pub(crate) warnings: Vec<String>,
 }
@@ -114,14 +127,23 @@ impl Tree {
         let root = gathered.node(server, 0, layer, None, &mut Vec::new());
         let scopes = std::mem::take(&mut gathered.scopes).into();
         let lives = std::mem::take(&mut gathered.lives);
-        (Self { root, scopes, lives }, gathered)
+        let remotes = std::mem::take(&mut gathered.remotes).into();
+        (Self { root, scopes, lives, remotes }, gathered)
     }
 
-    /// The components of the tree. Where nothing is live they are wanted once, and taken; otherwise they are copied.
-    pub(crate) fn flatten(&mut self) -> Flat {
-        let mut flat = Flat::default();
-        let keep = !self.lives.is_empty();
-        flat.components = self.root.flatten(keep, &self.scopes, &mut flat);
+    /// The components of the tree, where so much is known of other servers. Where nothing of it changes they are wanted
+    /// once, and taken; otherwise they are copied.
+    pub(crate) fn flatten(&mut self, states: &[RemoteState]) -> Flat {
+        let known = |at: usize| states.get(at).and_then(|state| state.snapshot.as_ref());
+        let is_partial = (0..self.remotes.len()).any(|at| known(at).is_none());
+        let mut flat = Flat { is_partial, ..Flat::default() };
+        let keep = !self.is_fixed();
+        let around = Around { keep, scopes: &self.scopes, remotes: &self.remotes, states };
+        flat.components = self.root.flatten(around, &mut flat);
+        for (mount, state) in self.remotes.iter().zip(states) {
+            flat.lacks.extend(state.lacks.clone().map(|lacks| (mount.scope, lacks)));
+        }
+        leave_out(&mut flat);
         flat
     }
 
@@ -140,7 +162,7 @@ impl Tree {
 
     /// Whether nothing of it ever changes.
     pub(crate) fn is_fixed(&self) -> bool {
-        self.lives.is_empty()
+        self.lives.is_empty() && self.remotes.is_empty()
     }
 
     /// How often something of the tree has changed.
@@ -171,8 +193,9 @@ impl Gathered {
             );
             self.needs.extend(middleware.store_needs());
         }
+        let renames = layer.0.len() > usize::from(prefix.is_some()) || !server.transforms.is_empty();
         let chain = middlewares.iter().cloned().collect();
-        self.scopes.push(Scope { name: server.who.name.clone(), parent, chain, layer, prefix });
+        self.scopes.push(Scope { name: server.who.name.clone(), parent, chain, layer, prefix, renames });
         self.lives.extend(server.live.clone());
         self.spans.extend(std::mem::take(&mut server.lifespans).into_iter().map(|span| (scope, span)));
         for route in std::mem::take(&mut server.routes) {
@@ -188,8 +211,13 @@ impl Gathered {
         let parts = parts.into_iter().filter_map(|part| {
             self.part(part.mount, part.imported, (&server.who.name, has_verifier), scope, path)
         });
-        let parts = parts.collect();
+        let parts: Vec<Part> = parts.collect();
+        let has_remotes = parts.iter().any(|part| match part {
+            Part::Mounted(_, node) | Part::Imported(_, node) => node.has_remotes,
+            Part::Remote(..) => true,
+        });
         Node {
+            has_remotes,
             name: server.who.name.clone(),
             scope,
             components: Components {
@@ -218,7 +246,17 @@ impl Gathered {
     ) -> Option<Part> {
         let Mount { what: Mounted(what), prefix, tags, transforms, components_only } = mount;
         self.problems.extend(prefix.iter().flat_map(Prefix::problems));
+        let mut layer: Vec<Arc<dyn Transform>> = Vec::new();
+        if !tags.is_idle() {
+            layer.push(Arc::new(tags));
+        }
+        layer.extend(transforms);
+        if let Some(prefix) = prefix.clone() {
+            layer.push(Arc::new(prefix));
+        }
+        let layer = Layer(layer.into());
         let (key, mut server) = match what {
+            What::Elsewhere(remote) => return self.remote(remote, imported, layer, prefix, parent),
             What::Server(server) => (None, *server),
             What::Definition(key, define) => {
                 if let Some(at) = path.iter().position(|(known, _)| *known == key) {
@@ -247,15 +285,6 @@ impl Gathered {
                 server.who.name
             ));
         }
-        let mut layer: Vec<Arc<dyn Transform>> = Vec::new();
-        if !tags.is_idle() {
-            layer.push(Arc::new(tags));
-        }
-        layer.extend(transforms);
-        if let Some(prefix) = prefix.clone() {
-            layer.push(Arc::new(prefix));
-        }
-        let layer = Layer(layer.into());
         if imported {
             if !server.middlewares.is_empty() && !components_only {
                 self.problems.push(format!(
@@ -285,6 +314,13 @@ impl Gathered {
                     server.who.name
                 ));
             }
+            if !apart.remotes.is_empty() {
+                self.problems.push(format!(
+                    "server {:?} has another server mounted, and `import_server` would copy what is known of it now (mount \
+                     it)",
+                    server.who.name
+                ));
+            }
             if !apart.spans.is_empty() {
                 self.problems.push(format!(
                     "server {:?} has a lifespan, which `import_server` would leave out (mount it, or give the \
@@ -302,9 +338,50 @@ impl Gathered {
     }
 }
 
+impl Gathered {
+    /// Another server, mounted in that of the scope `parent`.
+    fn remote(
+        &mut self,
+        mut remote: Box<dyn Elsewhere>,
+        imported: bool,
+        layer: Layer,
+        prefix: Option<Prefix>,
+        parent: usize,
+    ) -> Option<Part> {
+        if let Some(prefix) = &prefix {
+            remote.set_name(&prefix.name);
+        }
+        self.problems.extend(remote.problems());
+        if imported {
+            self.problems.push(format!(
+                "remote {:?} cannot be imported, since what it has is known only once it is asked (mount it)",
+                remote.name()
+            ));
+            return None;
+        }
+        let scope = self.scopes.len();
+        let renames = layer.0.len() > usize::from(prefix.is_some());
+        let name = remote.name().to_owned().into();
+        let (chain, layer_too) = (Arc::from([]), layer.clone());
+        self.scopes.push(Scope { name, parent, chain, layer: layer_too, prefix, renames });
+        self.remotes.push(RemoteMount { remote, scope });
+        Some(Part::Remote(layer, self.remotes.len() - 1))
+    }
+}
+
+/// What a server is laid out among.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    /// Whether it is laid out again.
+    keep: bool,
+    scopes: &'a [Scope],
+    remotes: &'a [RemoteMount],
+    states: &'a [RemoteState],
+}
+
 impl Node {
-    fn flatten(&mut self, keep: bool, scopes: &[Scope], flat: &mut Flat) -> Components {
-        let mut own = match keep {
+    fn flatten(&mut self, around: Around<'_>, flat: &mut Flat) -> Components {
+        let mut own = match around.keep {
             true => self.components.clone(),
             false => std::mem::take(&mut self.components),
         };
@@ -319,8 +396,8 @@ impl Node {
         for part in &mut self.parts {
             let components = match part {
                 Part::Mounted(layer, node) => {
-                    let mut components = node.flatten(keep, scopes, flat);
-                    if scopes.get(node.scope).is_some_and(|scope| !scope.chain.is_empty()) {
+                    let mut components = node.flatten(around, flat);
+                    if around.scopes.get(node.scope).is_some_and(|scope| !scope.chain.is_empty()) {
                         flat.views.insert(node.scope, components.clone());
                         pass(&mut components, node.scope);
                     }
@@ -328,12 +405,24 @@ impl Node {
                     components
                 }
                 Part::Imported(layer, node) => {
-                    let mut components = node.flatten(keep, &[], flat);
+                    let mut components = node.flatten(Around { scopes: &[], ..around }, flat);
                     for place in places(&mut components) {
                         place.scope = self.scope;
                         place.hops.clear();
                     }
                     layer.apply(&mut components, &mut flat.problems);
+                    components
+                }
+                Part::Remote(layer, at) => {
+                    let known = around.states.get(*at).and_then(|state| state.snapshot.as_ref());
+                    let (Some(snapshot), Some(mount)) = (known, around.remotes.get(*at)) else { continue };
+                    let mut components = snapshot.components.clone();
+                    for place in places(&mut components) {
+                        *place = Place { scope: mount.scope, remote: true, ..Place::default() };
+                    }
+                    let told = flat.problems.len();
+                    layer.apply(&mut components, &mut flat.problems);
+                    flat.warn(told);
                     components
                 }
             };
@@ -360,9 +449,42 @@ impl Node {
         for problem in flat.problems.iter_mut().skip(told) {
             *problem = format!("server {:?}: {problem}", self.name);
         }
+        if self.has_remotes {
+            flat.warn(told);
+        }
         self.tags.apply(&mut components, &mut flat.problems);
         components
     }
+}
+
+impl Flat {
+    /// Makes warnings of the problems from this one on: what another server lists does not decide whether this one is
+    /// served, and what cannot be done to it may be possible once it is known.
+    fn warn(&mut self, told: usize) {
+        let problems = self.problems.split_off(told.min(self.problems.len()));
+        if !self.is_partial {
+            self.warnings.extend(problems);
+        }
+    }
+}
+
+/// Leaves out what of other servers' cannot be served here.
+fn leave_out(flat: &mut Flat) {
+    let Flat { components, warnings, .. } = flat;
+    let mut fits = |place: &Place, what: &str, name: &str| {
+        let mut problems = Vec::new();
+        if place.remote {
+            check::name(&format!("{what} {name:?}"), name, &mut problems);
+        }
+        let is_fine = problems.is_empty();
+        warnings.extend(
+            problems.into_iter().map(|problem| format!("left out, as another server lists it: {problem}")),
+        );
+        is_fine
+    };
+    components.tools.retain(|tool| fits(&tool.place, "tool", &tool.definition.name));
+    components.prompts.retain(|prompt| fits(&prompt.place, "prompt", &prompt.definition.name));
+    components.drop_idle_completions();
 }
 
 fn places(components: &mut Components) -> impl Iterator<Item = &mut super::Place> {
@@ -412,29 +534,34 @@ impl Merge {
         let Self { mut components, policy } = self;
         let Components { tools, resources, prompts, .. } = &mut components;
         *tools = settle("tools are named", std::mem::take(tools), policy, flat, |tool| {
-            (tool.definition.name.clone(), tool.version.clone())
+            (tool.definition.name.clone(), tool.version.clone(), tool.place.remote)
         });
         *resources = settle("resources have the URI", std::mem::take(resources), policy, flat, |resource| {
-            (resource.definition.uri.clone(), resource.version.clone())
+            (resource.definition.uri.clone(), resource.version.clone(), resource.place.remote)
         });
         *prompts = settle("prompts are named", std::mem::take(prompts), policy, flat, |prompt| {
-            (prompt.definition.name.clone(), prompt.version.clone())
+            (prompt.definition.name.clone(), prompt.version.clone(), prompt.place.remote)
         });
         components
     }
 }
 
-/// Decides between components of one name and version.
+/// Decides between components of one name and version; `key` also says which are another server's.
 fn settle<T>(
     what: &str,
     components: Vec<T>,
     policy: OnDuplicate,
     flat: &mut Flat,
-    key: impl Fn(&T) -> (Text, Option<Text>),
+    key: impl Fn(&T) -> (Text, Option<Text>, bool),
 ) -> Vec<T> {
     let mut known = BTreeMap::<(Text, Option<Text>), Vec<usize>>::new();
+    let mut remote = std::collections::BTreeSet::new();
     for (at, component) in components.iter().enumerate() {
-        known.entry(key(component)).or_default().push(at);
+        let (name, version, is_remote) = key(component);
+        known.entry((name, version)).or_default().push(at);
+        if is_remote {
+            remote.insert(at);
+        }
     }
     let mut before: Option<&(Text, Option<Text>)> = None;
     for key in known.keys() {
@@ -456,6 +583,21 @@ fn settle<T>(
         let count = if places.len() == 2 { "two".to_owned() } else { places.len().to_string() };
         let of = version.map(|version| format!(" in version {version:?}")).unwrap_or_default();
         match policy {
+            // Another server can list what it likes, and takes nothing from this one by it.
+            OnDuplicate::Error if places.iter().any(|at| remote.contains(at)) => {
+                let own = places.iter().find(|at| !remote.contains(at)).or(places.first()).copied();
+                flat.warnings.push(format!(
+                    "{count} {what} {name:?}{of}; that of the server mounted over HTTP does not count (mount it under a \
+                     prefix)"
+                ));
+                out.extend(places.iter().filter(|at| remote.contains(at) && Some(**at) != own).copied());
+                if places.iter().filter(|at| !remote.contains(at)).count() > 1 {
+                    flat.problems.push(format!(
+                        "{count} {what} {name:?}{of} (rename one, mount one under a prefix, or say which counts with \
+                         `Server::on_duplicate`)"
+                    ));
+                }
+            }
             OnDuplicate::Error => flat.problems.push(format!(
                 "{count} {what} {name:?}{of} (rename one, mount one under a prefix, or say which counts with \
                  `Server::on_duplicate`)"

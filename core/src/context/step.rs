@@ -107,6 +107,26 @@ impl Context {
         }
     }
 
+    /// What was noted under `name` in an earlier run.
+    pub(crate) fn noted(&self, name: &str) -> Option<Box<RawValue>> {
+        self.line().journal(|journal| journal.step(name).map(ToOwned::to_owned))
+    }
+
+    /// Notes `result` under `name`, so that a run that takes this one up has it. Nothing is claimed for it: what it was
+    /// made by may be done again where a client starts over.
+    pub(crate) async fn note(&self, name: &str, result: &RawValue) -> Result<(), ToolError> {
+        if self.line().journal(|journal| journal.steps.len()) >= STEPS_MAX {
+            return Err(ToolError::masked(format!("a call takes {STEPS_MAX} steps at most")));
+        }
+        if let Some(kept) = self.0.kept.get() {
+            let record = call::write(&StepRecord { name: name.into(), result });
+            let key = kept.partition().item(step_item(name))?;
+            self.0.platform.strong_store().put(&key, record.into(), Some(self.step_ttl())).await?;
+        }
+        self.keep(name, result.to_owned());
+        Ok(())
+    }
+
     /// The result of a step that was claimed before.
     async fn taken_before<T: DeserializeOwned>(&self, name: &str, claim: &Key) -> Result<T, ToolError> {
         let entry = self.0.platform.strong_store().get(claim, Consistency::Strong).await?;

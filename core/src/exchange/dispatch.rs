@@ -17,6 +17,7 @@ use crate::{
     call::Kept,
     changes,
     completion::Completions,
+    compose::remotes::Sought,
     context::{Client, Context, Declared},
     drive::{Driver, Ended, Work},
     error::{Error, ErrorKind, ToolError},
@@ -168,7 +169,8 @@ impl Exchange {
             Some(asked) => components.tool_of(name, asked),
             None => components.tool(name),
         };
-        if tool.is_none() && self.tables.chain.is_empty() {
+        if tool.is_none() && self.tables.chain.is_empty() && self.tables.lacking(Sought::Tool(name)).is_none()
+        {
             return Err(perform::no_tool(name));
         }
         // A call that is taken up was checked when it came.

@@ -24,7 +24,6 @@ use crate::{
     context::{Client, Context},
     error::{Error, ErrorKind, seconds_ceil},
     future::BoxFuture,
-    http::headers,
     inbound::{self, Rejection, Route, Transport},
     journal::Answer,
     lifespan::States,
@@ -85,6 +84,7 @@ impl Reply {
 }
 
 /// A call that was taken from the store, to go on with it.
+#[derive(Clone)]
 pub(crate) struct Taken {
     pub(crate) kept: Arc<Kept>,
     /// By which name this instance works on it.
@@ -178,7 +178,7 @@ impl Exchange {
     pub(super) fn transport(&self) -> Transport<'_> {
         match &self.peer {
             Some(peer) => Transport::Stdio { negotiated: peer.version() },
-            None => Transport::Http(&self.headers),
+            None => Transport::http(&self.headers),
         }
     }
 
@@ -259,17 +259,17 @@ impl Exchange {
             Message::Notification { method, params } => return self.notification(&method, params).await,
             Message::Response { id, outcome } => return self.response(id, outcome).await,
         };
-        let era = self.transport().era();
+        let transport = self.transport();
         let params = match Params::read(params) {
             Ok(params) => params,
-            Err(error) => return Reply::failure(Some(id), &Rejection { era, error }),
+            Err(error) => return Reply::failure(Some(id), &Rejection { era: transport.era(), error }),
         };
-        let mut route = match inbound::request(self.transport(), &method, &params) {
+        let mut route = match inbound::request(transport, &method, &params) {
             Ok(route) => route,
             Err(rejection) => return Reply::failure(Some(id), &rejection),
         };
         if let (Era::Legacy, Some(session)) = (route.version.era(), &self.session)
-            && !self.headers.contains_key(headers::PROTOCOL_VERSION)
+            && !transport.names_version()
         {
             route.version = session.version;
         }
@@ -285,8 +285,42 @@ impl Exchange {
         route: Route<'_>,
     ) -> Reply {
         let era = route.version.era();
-        let mut session = None;
         let request = self.offered(method).and_then(|()| wire::decode(era, method, params));
+        let found = match (&request, self.tables.changing.upgrade()) {
+            (Ok(request), Some(changing)) => {
+                Box::pin(changing.for_request(&self.tables, &self.platform, &self.headers, request)).await
+            }
+            _ => None,
+        };
+        let over = found.map(|tables| self.over(tables));
+        over.as_ref().unwrap_or(self).serve(body, id, method, route, request).await
+    }
+
+    /// The same exchange over another layout of the server.
+    fn over(&self, tables: Arc<Tables>) -> Self {
+        Self {
+            tables,
+            platform: self.platform.clone(),
+            principal: self.principal.clone(),
+            headers: Arc::clone(&self.headers),
+            peer: self.peer.clone(),
+            line: Arc::clone(&self.line),
+            takes_stream: self.takes_stream,
+            session: self.session.clone(),
+            taken: self.taken.clone(),
+        }
+    }
+
+    async fn serve(
+        &self,
+        body: &Bytes,
+        id: Id<'_>,
+        method: &str,
+        route: Route<'_>,
+        request: Result<Request<'_>, Error>,
+    ) -> Reply {
+        let era = route.version.era();
+        let mut session = None;
         let answer = match request {
             Ok(request) if self.tables.chain.is_empty() || request.is_of_components() => {
                 self.dispatch(body, id, route, request, &mut session).await

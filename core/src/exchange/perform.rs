@@ -9,7 +9,7 @@ use std::{
 use crate::{
     auth,
     completion::{Completion, Completions},
-    compose::tree::Scope,
+    compose::{remotes::Sought, tree::Scope},
     context::Context,
     error::{Error, ErrorKind, ToolError},
     future::{BoxFuture, caught},
@@ -23,6 +23,7 @@ use crate::{
     prompt::Prompt,
     resource::Resource,
     seal::random_id,
+    server::tables::Tables,
     task::{self, TaskSupport},
     tool::Tool,
     uri::UriTemplate,
@@ -142,6 +143,22 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
     })
 }
 
+/// A tool that is not found; the model is told where it could be one of a server that cannot be asked.
+fn missing_tool(tables: &Tables, name: &str) -> Error {
+    match tables.lacking(Sought::Tool(name)) {
+        Some(why) => ToolError::new(why).into(),
+        None => no_tool(name),
+    }
+}
+
+/// What is not found, and could be a server's that cannot be asked.
+fn missing(tables: &Tables, sought: Sought<'_>, otherwise: impl FnOnce() -> Error) -> Error {
+    match tables.lacking(sought) {
+        Some(why) => Error { message: why.into(), cause: None, ..Error::internal("") },
+        None => otherwise(),
+    }
+}
+
 pub(crate) fn no_tool(name: &str) -> Error {
     Error::invalid_params(format!("no tool is named {}", echo(name)))
 }
@@ -175,7 +192,7 @@ async fn find_tool(cx: Context, call: CallTool) -> Result<ToolOutput, Error> {
         Some(version) => tables.components.tool_of(&call.name, &version),
         None => tables.components.tool(&call.name),
     };
-    let tool = Arc::clone(found.ok_or_else(|| no_tool(&call.name))?);
+    let tool = Arc::clone(found.ok_or_else(|| missing_tool(&tables, &call.name))?);
     permit(&cx, &*tool)?;
     enter_tool(cx, tool, 0, call).await
 }
@@ -235,7 +252,8 @@ async fn find_resource(cx: Context, read: ReadResource) -> Result<ResourceOutput
         Some(version) => tables.components.resource_of(&read.uri, &version),
         None => tables.components.resource(&read.uri),
     };
-    let (resource, values) = found.ok_or_else(|| Error::resource_not_found(read.uri.clone()))?;
+    let not_found = || Error::resource_not_found(read.uri.clone());
+    let (resource, values) = found.ok_or_else(|| missing(&tables, Sought::Resource(&read.uri), not_found))?;
     let values = owned(values)?;
     permit(&cx, &**resource).map_err(|error| match error.kind {
         // Who is not shown a template does not learn that there is one.
@@ -310,7 +328,9 @@ async fn find_prompt(cx: Context, get: GetPrompt) -> Result<PromptOutput, Error>
         Some(version) => tables.components.prompt_of(&get.name, &version),
         None => tables.components.prompt(&get.name),
     };
-    let prompt = Arc::clone(found.ok_or_else(|| no_prompt(&get.name))?);
+    let not_found = || no_prompt(&get.name);
+    let prompt = found.ok_or_else(|| missing(&tables, Sought::Prompt(&get.name), not_found))?;
+    let prompt = Arc::clone(prompt);
     permit(&cx, &*prompt)?;
     enter_prompt(cx, prompt, 0, get).await
 }

@@ -142,7 +142,12 @@ pub struct Listed<T> {
 impl<T: Component> Listed<T> {
     pub(crate) fn whole(tables: &Arc<Tables>, listing: Listing, view: Option<usize>) -> Self {
         let whole = Some(Source { tables: Arc::clone(tables), listing, view });
-        Self { whole, changed: None, unavailable: Vec::new() }
+        // What is lacking is lacking wherever it is mounted, and is said once.
+        let unavailable = match view {
+            Some(_) => Vec::new(),
+            None => tables.unavailable().cloned().collect(),
+        };
+        Self { whole, changed: None, unavailable }
     }
 
     pub(crate) fn set(&mut self, components: Vec<Arc<T>>) {

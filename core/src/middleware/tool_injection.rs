@@ -121,14 +121,19 @@ macro_rules! injects {
 
 injects! {
     ToolInjection: |injection: &Self| injection.0.clone();
-    PromptTools: |_| [list_prompts(), get_prompt()];
-    ResourceTools: |_| [list_resources(), read_resource()];
+    PromptTools: |_| [list_prompts(), get_prompt()].map(surveying);
+    ResourceTools: |_| [list_resources(), read_resource()].map(surveying);
 }
 
 impl fmt::Debug for ToolInjection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ToolInjection").field(&self.0).finish()
     }
+}
+
+fn surveying(mut tool: Tool) -> Tool {
+    tool.surveys = true;
+    tool
 }
 
 /// A prompt that can be got.

@@ -1,7 +1,7 @@
 //! What a server asks of a client while it works on a request, and what comes back.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{Content, Role, Text};
 
@@ -16,6 +16,8 @@ pub enum Ask {
     Sample(Box<Sampling>),
     /// Which folders and files the client works on.
     Roots,
+    /// What another server asks, in the form of this client's revision.
+    PassedOn { method: &'static str, capability: &'static str, params: Box<RawValue> },
 }
 
 impl Ask {
@@ -25,6 +27,7 @@ impl Ask {
             Self::Form { .. } | Self::Url { .. } => "elicitation/create",
             Self::Sample(_) => "sampling/createMessage",
             Self::Roots => "roots/list",
+            Self::PassedOn { method, .. } => method,
         }
     }
 
@@ -38,6 +41,7 @@ impl Ask {
             }
             Self::Sample(_) => "sampling",
             Self::Roots => "roots",
+            Self::PassedOn { capability, .. } => capability,
         }
     }
 }

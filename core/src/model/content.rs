@@ -1,7 +1,7 @@
 //! What tools return, resources hold and prompts say.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{Meta, Text};
 
@@ -64,6 +64,21 @@ pub(crate) enum Block {
     Audio { data: Bytes, mime_type: Text },
     Link(ResourceLink),
     Embedded(ResourceContents),
+    Whole(Whole),
+}
+
+/// A block of another server's, as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    /// Its `type`.
+    pub(crate) kind: String,
+    pub(crate) json: Box<RawValue>,
+}
+
+impl PartialEq for Whole {
+    fn eq(&self, other: &Self) -> bool {
+        self.json.get() == other.json.get()
+    }
 }
 
 impl Content {

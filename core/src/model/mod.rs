@@ -22,7 +22,7 @@ pub use self::{
 };
 pub(crate) use self::{
     ask::{Action, Ask, Sampling},
-    content::{Block, ResourceData},
+    content::{Block, ResourceData, Whole},
     definition::{
         Abilities, CacheScope, Implementation, Meta, Offers, PromptArgument, PromptDefinition,
         ResourceDefinition, ToolDefinition, ToolHints,

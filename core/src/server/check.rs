@@ -72,13 +72,14 @@ pub(crate) fn components(
     gives: impl Fn(usize, Key) -> bool,
     problems: &mut Vec<String>,
 ) {
-    for one in &components.tools {
+    // What another server lists was looked at when it came.
+    for one in components.tools.iter().filter(|tool| !tool.place.remote) {
         tool(one, problems);
     }
-    for one in &components.resources {
+    for one in components.resources.iter().filter(|resource| !resource.place.remote) {
         resource(one, problems);
     }
-    for one in &components.prompts {
+    for one in components.prompts.iter().filter(|prompt| !prompt.place.remote) {
         prompt(one, problems);
     }
     completions(components, problems);
@@ -112,7 +113,7 @@ pub(crate) fn prompt(prompt: &Prompt, problems: &mut Vec<String>) {
     problems.extend(prompt.problems.iter().map(|problem| format!("{who}: {problem}")));
 }
 
-fn name(who: &str, name: &str, problems: &mut Vec<String>) {
+pub(crate) fn name(who: &str, name: &str, problems: &mut Vec<String>) {
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
         problems.push(format!("{who}: a name has 1 to {NAME_CHARS_MAX} characters"));
     }
@@ -165,7 +166,7 @@ const NO_ADDRESS: &str = ": write an `https://` URL, or `data:<media type>;base6
 /// A completion completes an argument that is there, and is the only one that does.
 fn completions(server: &Components, problems: &mut Vec<String>) {
     let mut seen = Vec::new();
-    for completion in &server.completions {
+    for completion in server.completions.iter().filter(|completion| !completion.place.remote) {
         let Completion { of, argument, takes, .. } = completion;
         let (who, arguments): (_, Option<Vec<&str>>) = match of {
             Of::Prompt(name) => (format!("prompt {name:?}"), {
@@ -212,7 +213,7 @@ fn completions(server: &Components, problems: &mut Vec<String>) {
 
 /// The page that a tool shows is one that hosts can read.
 fn pages(server: &Components, problems: &mut Vec<String>) {
-    for tool in &server.tools {
+    for tool in server.tools.iter().filter(|tool| !tool.place.remote) {
         let Some(ToolUi { resource_uri, .. }) = &tool.ui else { continue };
         let who = format!("tool {:?}", tool.definition.name);
         if !resource_uri.starts_with(apps::SCHEME) {

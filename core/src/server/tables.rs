@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     num::NonZeroUsize,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -12,7 +12,11 @@ use serde_json::value::RawValue;
 
 use super::catalogue::Catalogue;
 use crate::{
-    compose::tree::{Flat, Scope},
+    compose::{
+        changing::Changing,
+        remotes::{Sought, could_be},
+        tree::{Flat, Scope},
+    },
     cursor::{self, Fingerprint},
     error::Error,
     lifespan::Lifespans,
@@ -32,6 +36,9 @@ use crate::{
     },
 };
 
+/// How long clients may keep a list that lacks something.
+const LACKING_TTL: Duration = Duration::from_secs(15);
+
 /// What of a definition is not its components.
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -49,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) lifespans: Arc<Lifespans>,
     /// Whether components of every kind may come while it runs.
     pub(crate) offers_all: bool,
+    /// Whether they may come with completions.
+    pub(crate) offers_completions: bool,
 }
 
 /// A list of any kind, on its way to a client.
@@ -132,6 +141,10 @@ pub(crate) struct Tables {
     views: BTreeMap<usize, Catalogue>,
     /// Whether something of each list is not for everybody, in the order of [`Listing::ALL`].
     guarded: [bool; Listing::ALL.len()],
+    /// What could not be asked for, by the scopes that lack it.
+    lacks: Vec<(usize, Unavailable)>,
+    /// The server whose layout this is, where it has others.
+    pub(crate) changing: Weak<Changing>,
     page_size: Option<NonZeroUsize>,
     /// What each list is, in the order of [`Listing::ALL`]; only lists with pages need to know.
     fingerprints: [OnceLock<Fingerprint>; Listing::ALL.len()],
@@ -182,6 +195,7 @@ impl Tables {
             tasks,
             lifespans,
             offers_all,
+            offers_completions,
         } = server;
         let scope = match is_private {
             // Behind authorization a shared cache must not answer for us (2026-07-28, server/utilities/caching).
@@ -204,7 +218,7 @@ impl Tables {
             tools: has_tools || offers_all,
             resources: has_resources || offers_all,
             prompts: !prompts.is_empty() || offers_all,
-            completions: !components.completions.is_empty(),
+            completions: !components.completions.is_empty() || offers_completions,
             list_changed,
             subscribe: resource_subscriptions && has_resources,
             tasks: components.all_tools().any(|tool| tool.task.is_some()),
@@ -212,12 +226,17 @@ impl Tables {
         };
         let mut tables = Self {
             offers,
-            hint: CacheHint::new(list_ttl, scope),
+            hint: CacheHint::new(
+                if flat.lacks.is_empty() { list_ttl } else { list_ttl.min(LACKING_TTL) },
+                scope,
+            ),
             chain: scopes.first().map_or_else(|| Arc::from([]), |root| Arc::clone(&root.chain)),
             scopes,
             views: views.collect(),
             guarded,
             components,
+            lacks: flat.lacks,
+            changing: Weak::new(),
             page_size: list_page_size,
             fingerprints: Default::default(),
             who,
@@ -259,6 +278,18 @@ impl Tables {
     /// What the mounted server `scope` sees, and its middlewares.
     pub(crate) fn view(&self, scope: usize) -> Option<(&Catalogue, &Scope)> {
         Some((self.views.get(&scope)?, self.scopes.get(scope)?))
+    }
+
+    /// What could not be asked for, so that lists lack it.
+    pub(crate) fn unavailable(&self) -> impl Iterator<Item = &Unavailable> {
+        self.lacks.iter().map(|(_, lacks)| lacks)
+    }
+
+    /// Why `sought`, which is not here, cannot be said not to be: it could be a server's that cannot be asked.
+    pub(crate) fn lacking(&self, sought: Sought<'_>) -> Option<String> {
+        let mut lacks = self.lacks.iter().filter(|(scope, _)| could_be(&self.scopes, *scope, sought));
+        let (_, Unavailable { mount, why }) = lacks.next()?;
+        Some(format!("the server mounted as {mount:?} cannot be asked ({why})"))
     }
 
     /// Whether mounted servers have middlewares.
@@ -347,7 +378,8 @@ impl Tables {
                     u32::try_from(page + 1).unwrap_or(u32::MAX),
                 )
             });
-        let paging = Paging { next_cursor, hint: self.hint, unavailable: &[] };
+        let unavailable: Vec<_> = self.unavailable().cloned().collect();
+        let paging = Paging { next_cursor, hint: self.hint, unavailable: &unavailable };
         self.write_components(listing, (start, size), paging, to)
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     limits::cut,
     model::{Action, Ask, Role, Root, Sampled, Sampling, SamplingContent, ToolChoice},
-    version::ProtocolVersion,
+    version::{Era, ProtocolVersion},
 };
 
 /// The parameters that ask `ask` in `version`.
@@ -43,6 +43,65 @@ pub(crate) fn params(ask: &Ask, version: ProtocolVersion) -> Result<Box<RawValue
         }
         Ask::Sample(sampling) => sample(sampling, version),
         Ask::Roots => Ok(raw(NoParams {})),
+        Ask::PassedOn { params, .. } => Ok(params.clone()),
+    }
+}
+
+/// What another server asks with `method` and these parameters, of revision 2026-07-28, as a client of `version` is
+/// asked it.
+///
+/// # Errors
+/// What neither this crate nor the revision can ask.
+pub(crate) fn passed_on(method: &str, params: &RawValue, version: ProtocolVersion) -> Result<Ask, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Elicit {
+        mode: Option<String>,
+        message: String,
+        requested_schema: Option<Value>,
+        url: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Sample<'a> {
+        #[serde(borrow)]
+        messages: &'a RawValue,
+        tools: Option<Value>,
+        tool_choice: Option<Value>,
+    }
+    let whole = |method, capability| Ask::PassedOn { method, capability, params: params.to_owned() };
+    let is_modern = version.era() == Era::Modern;
+    match method {
+        "elicitation/create" => {
+            let elicit: Elicit = read(params, "an object with `message` (ElicitRequestParams)")?;
+            match (elicit.mode.as_deref().unwrap_or("form"), elicit.requested_schema, elicit.url) {
+                ("form", Some(_), _) if is_modern => Ok(whole("elicitation/create", "elicitation.form")),
+                ("url", _, Some(_)) if is_modern => Ok(whole("elicitation/create", "elicitation.url")),
+                ("form", Some(schema), _) => Ok(Ask::Form { message: elicit.message, schema }),
+                ("url", _, Some(url)) => Ok(Ask::Url { message: elicit.message, url }),
+                (mode, ..) => {
+                    Err(format!("an elicitation of mode {} cannot be passed on", crate::limits::echo(mode)))
+                }
+            }
+        }
+        "sampling/createMessage" => {
+            let Sample { messages, tools, tool_choice } =
+                read(params, "an object with `messages` (CreateMessageRequestParams)")?;
+            let has_tools = tools.is_some() || tool_choice.is_some();
+            let has_several = || {
+                let messages: Vec<Map<String, Value>> =
+                    serde_json::from_str(messages.get()).unwrap_or_default();
+                messages.iter().any(|message| message.get("content").is_some_and(Value::is_array))
+            };
+            match version < ProtocolVersion::V2025_11_25 && (has_tools || has_several()) {
+                true => Err("a model is sampled so since revision 2025-11-25 only".to_owned()),
+                false => {
+                    Ok(whole("sampling/createMessage", if has_tools { "sampling.tools" } else { "sampling" }))
+                }
+            }
+        }
+        "roots/list" => Ok(Ask::Roots),
+        other => Err(format!("{} is nothing that a client can be asked", crate::limits::echo(other))),
     }
 }
 

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 
-use super::exact;
+use super::{exact, jsonrpc::present};
 use crate::{
     base64::Base64,
     model::{
         Annotations, Block, CacheHint, CacheScope, Content, Meta, PromptMessage, ResourceContents,
-        ResourceData, ResourceLink, Role, Text,
+        ResourceData, ResourceLink, Role, Text, Whole,
     },
     output::{PromptOutput, ResourceOutput, ToolOutput},
 };
@@ -34,7 +34,7 @@ impl Cached for ToolOutput {
         }
         serde_json::to_string(&Tool {
             content: self.content.iter().map(Piece::of).collect(),
-            structured: self.structured.as_deref().map(Cow::Borrowed),
+            structured: self.structured.as_deref(),
             wrapped: self.wrapped,
             meta: ExactMeta(Cow::Borrowed(&self.meta)),
         })
@@ -45,7 +45,7 @@ impl Cached for ToolOutput {
         let Tool { content, structured, wrapped, meta } = super::read(json.as_bytes())?;
         Some(Self {
             content: content.into_iter().map(Piece::into_content).collect(),
-            structured: structured.map(Cow::into_owned),
+            structured: structured.map(ToOwned::to_owned),
             is_error: false,
             meta: meta.0.into_owned(),
             wrapped,
@@ -100,8 +100,14 @@ struct Tool<'a> {
     /// Never left out: what has none of these members would otherwise be an answer with nothing in it.
     #[serde(rename = "c", borrow)]
     content: Vec<Piece<'a>>,
-    #[serde(rename = "s", borrow, default, skip_serializing_if = "Option::is_none")]
-    structured: Option<Cow<'a, RawValue>>,
+    #[serde(
+        rename = "s",
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    structured: Option<&'a RawValue>,
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     wrapped: Option<bool>,
     #[serde(rename = "m", borrow, default, skip_serializing_if = "ExactMeta::is_empty")]
@@ -155,6 +161,9 @@ enum Kind<'a> {
     Link(Link<'a>),
     #[serde(rename = "r", borrow)]
     Embedded(Contents<'a>),
+    /// Another server's, with its type.
+    #[serde(rename = "w")]
+    Whole(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, RawValue>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -214,6 +223,7 @@ impl<'a> Piece<'a> {
                 mime_type: mime_type.as_deref().map(Cow::Borrowed),
             }),
             Block::Embedded(contents) => Kind::Embedded(Contents::of(contents)),
+            Block::Whole(Whole { kind, json }) => Kind::Whole(kind.into(), Cow::Borrowed(json)),
         };
         let hints = content.annotations.as_ref().map(|annotations| Hints {
             for_user: annotations.audience.iter().map(|role| *role == Role::User).collect(),
@@ -235,6 +245,9 @@ impl<'a> Piece<'a> {
                 mime_type: link.mime_type.map(text),
             }),
             Kind::Embedded(contents) => Block::Embedded(contents.into_contents()),
+            Kind::Whole(kind, json) => {
+                Block::Whole(Whole { kind: kind.into_owned(), json: json.into_owned() })
+            }
         };
         let annotations = self.hints.map(|hints| Annotations {
             audience: hints
@@ -358,6 +371,7 @@ mod properties {
                 }
             ),
             contents().prop_map(Block::Embedded),
+            (any::<String>(), raw()).prop_map(|(kind, json)| Block::Whole(Whole { kind, json })),
         ];
         (block, option::of(annotations())).prop_map(|(block, annotations)| Content { block, annotations })
     }

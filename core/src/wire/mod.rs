@@ -7,6 +7,7 @@ pub(crate) mod ask;
 pub(crate) mod cached;
 pub(crate) mod call;
 pub(crate) mod capabilities;
+pub(crate) mod client;
 pub(crate) mod definition;
 pub(crate) mod exact;
 pub(crate) mod jsonrpc;

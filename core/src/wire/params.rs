@@ -472,6 +472,11 @@ impl<'a> Members<'a> {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.0.is_empty()
     }
+
+    /// All of them, in their own order.
+    pub(crate) fn into_pairs(self) -> Vec<(Cow<'a, str>, &'a RawValue)> {
+        self.0.0
+    }
 }
 
 /// A JSON object in its own order. Of more than [`MEMBERS_MAX`] members one more is kept, which tells: the smallest

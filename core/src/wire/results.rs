@@ -6,13 +6,16 @@ use ::base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, value::RawValue};
 
-use super::definition::raw;
+use super::{
+    definition::raw,
+    params::{self, member},
+};
 use crate::{
     completion::Completions,
     journal::Asked,
     model::{
         Annotations, Block, CacheHint, CacheScope, Content, Meta, PromptMessage, ResourceContents,
-        ResourceData, Role, Unavailable,
+        ResourceData, Role, Unavailable, Whole,
     },
     output::ToolOutput,
     version::{Era, ProtocolVersion},
@@ -197,7 +200,7 @@ impl<'a> CallTool<'a> {
         let mut blocks: Vec<_> = content.iter().map(|content| wire_content(content, to.version)).collect();
         if let (true, Some(structured)) = (blocks.is_empty(), structured) {
             // Clients that know no structured content read the same JSON as text.
-            blocks.push(text_block(Cow::Borrowed(structured.get())));
+            blocks.push(WireContent::Own(text_block(Cow::Borrowed(structured.get()))));
         }
         let structured_content =
             structured.filter(|_| to.version >= ProtocolVersion::V2025_06_18).map(|value| {
@@ -304,10 +307,23 @@ struct WireMessage<'a> {
     content: WireContent<'a>,
 }
 
-/// One block of content; each kind fills in its own fields.
+/// One block of content.
+#[derive(Serialize)]
+#[serde(untagged)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every block is of the large kind, and each is written at once"
+)]
+pub(super) enum WireContent<'a> {
+    Own(WireBlock<'a>),
+    /// Another server's, as it came.
+    Whole(&'a RawValue),
+}
+
+/// A block of this server's; each kind fills in its own fields.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct WireContent<'a> {
+pub(super) struct WireBlock<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -372,40 +388,48 @@ pub(super) fn wire_annotations(annotations: &Annotations, version: ProtocolVersi
     }
 }
 
-fn text_block(text: Cow<'_, str>) -> WireContent<'_> {
-    WireContent { kind: "text", text: Some(text), ..WireContent::default() }
+fn text_block(text: Cow<'_, str>) -> WireBlock<'_> {
+    WireBlock { kind: "text", text: Some(text), ..WireBlock::default() }
+}
+
+/// A link as revisions know it that have none.
+fn link_text<'a>(name: &str, uri: &str) -> WireBlock<'a> {
+    text_block(Cow::Owned(format!("{name}: {uri}")))
 }
 
 pub(super) fn wire_content(content: &Content, version: ProtocolVersion) -> WireContent<'_> {
-    let media = |kind, data, mime_type| WireContent {
+    let media = |kind, data, mime_type| WireBlock {
         kind,
         data: Some(BASE64.encode(data)),
         mime_type: Some(mime_type),
-        ..WireContent::default()
+        ..WireBlock::default()
     };
     let block = match &content.block {
         Block::Text(text) => text_block(Cow::Borrowed(text)),
         Block::Image { data, mime_type } => media("image", data, mime_type),
         Block::Audio { data, mime_type } => media("audio", data, mime_type),
-        Block::Link(link) if version < ProtocolVersion::V2025_06_18 => {
-            text_block(Cow::Owned(format!("{}: {}", link.name, link.uri)))
-        }
-        Block::Link(link) => WireContent {
+        Block::Link(link) if version < ProtocolVersion::V2025_06_18 => link_text(&link.name, &link.uri),
+        Block::Link(link) => WireBlock {
             kind: "resource_link",
             uri: Some(&link.uri),
             name: Some(&link.name),
             description: link.description.as_deref(),
             mime_type: link.mime_type.as_deref(),
-            ..WireContent::default()
+            ..WireBlock::default()
         },
-        Block::Embedded(contents) => WireContent {
-            kind: "resource",
-            resource: Some(wire_contents(contents)),
-            ..WireContent::default()
-        },
+        Block::Embedded(contents) => {
+            WireBlock { kind: "resource", resource: Some(wire_contents(contents)), ..WireBlock::default() }
+        }
+        Block::Whole(Whole { kind, json })
+            if version < ProtocolVersion::V2025_06_18 && kind == "resource_link" =>
+        {
+            let text = |name| member(json.get(), name).and_then(params::string).unwrap_or_default();
+            return WireContent::Own(link_text(&text("name"), &text("uri")));
+        }
+        Block::Whole(Whole { json, .. }) => return WireContent::Whole(json),
     };
     let annotations = content.annotations.as_ref().map(|annotations| wire_annotations(annotations, version));
-    WireContent { annotations, ..block }
+    WireContent::Own(WireBlock { annotations, ..block })
 }
 
 /// A block of content as JSON, as the legacy era has it.

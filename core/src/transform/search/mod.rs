@@ -227,6 +227,7 @@ fn install<S: Search>(
     );
     for mut tool in [search.read_only(true).open_world(false), call] {
         tool.found_by = found_by.clone();
+        tool.surveys = true;
         tools.push(tool);
     }
 }
