@@ -435,6 +435,27 @@ pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<&'a RawValue> {
     serde_json::Deserializer::from_str(text).deserialize_map(Find(name)).ok()?
 }
 
+/// The members of a JSON object, however many, in their order; `None` where `text` is no object.
+pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    struct All;
+    impl<'de> Visitor<'de> for All {
+        type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(Text(key)) = map.next_key()? {
+                members.push((key, map.next_value()?));
+            }
+            Ok(members)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_map(All).ok()
+}
+
 /// The members of a JSON object, by name; `None` where `text` is no object, or has more than [`MEMBERS_MAX`].
 pub(crate) struct Members<'a>(Object<'a, &'a RawValue>);
 
