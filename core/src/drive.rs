@@ -76,10 +76,10 @@ impl Driver<'_> {
         let line = cx.line();
         // Whatever ends this, the handler's clones of the context learn of it.
         let _gone = Gone(line);
-        let mut outside = self.watch();
+        let mut outside = Watch::Due;
         let (mut message_kept, mut message_due) = (None, None);
         loop {
-            match turn(cx, &mut work, &mut outside, &mut message_due).await {
+            match self.turn(&mut work, &mut outside, &mut message_due).await {
                 Turn::Done(result) => {
                     if line.is_wanted(Want::Keep) {
                         self.keep().await?;
@@ -105,7 +105,7 @@ impl Driver<'_> {
                     (Reach::Store, _) if self.is_overtaken().await => return Ok(Ended::Parked),
                     (Reach::Store, _) => {
                         self.publish().await?;
-                        outside = self.watch();
+                        outside = Watch::Due;
                     }
                     // An ask that cannot be served is refused before it is on the line.
                     (Reach::Connection | Reach::Nowhere(_), _) => {
@@ -118,7 +118,7 @@ impl Driver<'_> {
                     if !self.close_stream().await? {
                         return Ok(Ended::Parked);
                     }
-                    outside = self.watch();
+                    outside = Watch::Due;
                 }
                 Turn::Wants(Want::Task) => match cx.can_become_task() {
                     true => return task::create(cx).await.map(Ended::Result),
@@ -131,7 +131,7 @@ impl Driver<'_> {
                     if let Err(error) = self.keep().await {
                         cx.platform().log(LogLevel::Warning, &format!("a call could not be kept: {error}"));
                     }
-                    outside = self.watch();
+                    outside = Watch::Due;
                 }
                 Turn::Outside(Outside::Answered(answers)) => {
                     line.journal(|journal| {
@@ -139,16 +139,16 @@ impl Driver<'_> {
                             journal.answer_at(index, answer);
                         }
                     });
-                    outside = self.watch();
+                    outside = Watch::Due;
                 }
                 Turn::Outside(Outside::Lost) => return Ok(Ended::Parked),
                 Turn::Outside(Outside::TimeUp) if self.comes_back() && self.is_in_steps() => {
-                    outside = self.watch();
+                    outside = Watch::Due;
                 }
                 Turn::Outside(Outside::TimeUp) if self.comes_back() => {
                     match self.lets_go().await {
                         Ok(true) => return Ok(Ended::Parked),
-                        Ok(false) => outside = self.watch(),
+                        Ok(false) => outside = Watch::Due,
                         // Its lease ends by itself, and whoever comes for the answer finds what there is.
                         Err(error) => {
                             cx.platform()
@@ -159,7 +159,7 @@ impl Driver<'_> {
                 }
                 Turn::Outside(Outside::TimeUp) => {
                     self.give_up();
-                    outside = self.watch();
+                    outside = Watch::Due;
                 }
                 Turn::Outside(Outside::Failed(error)) => return Err(error.into()),
             }
@@ -290,6 +290,49 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// Runs the handler until it is done, stands still for something that its driver has to see to, or something happens.
+    async fn turn(
+        &self,
+        work: &mut Work<'_>,
+        outside: &mut Watch,
+        message_due: &mut Option<BoxFuture<'static, ()>>,
+    ) -> Turn {
+        let (cx, line) = (self.cx, self.cx.line());
+        // What drops the handler, or may.
+        let ends = |want| match want {
+            Want::Input => cx.0.reach == Reach::Again,
+            Want::Task | Want::CloseStream => true,
+            Want::LogLevel | Want::Keep | Want::Message => false,
+        };
+        poll_fn(|task| {
+            if line.is_cancelled() {
+                return Poll::Ready(Turn::Cancelled);
+            }
+            line.wakes(task.waker());
+            if let Poll::Ready(result) = work.as_mut().poll(task) {
+                return Poll::Ready(Turn::Done(result));
+            }
+            if let Some(want) = line.take_want(ends) {
+                return Poll::Ready(Turn::Wants(want));
+            }
+            if message_due.as_mut().is_some_and(|due| due.as_mut().poll(task).is_ready()) {
+                *message_due = None;
+                return Poll::Ready(Turn::Wants(Want::Message));
+            }
+            if let Watch::Due = outside {
+                *outside = self.watch().map_or(Watch::Nothing, Watch::Begun);
+            }
+            match outside {
+                Watch::Begun(happens) => happens.as_mut().poll(task).map(|happened| {
+                    *outside = Watch::Nothing;
+                    Turn::Outside(happened)
+                }),
+                Watch::Due | Watch::Nothing => Poll::Pending,
+            }
+        })
+        .await
+    }
+
     /// What happens to the call from outside.
     fn watch(&self) -> Option<BoxFuture<'static, Outside>> {
         let inner = &self.cx.0;
@@ -393,50 +436,19 @@ impl Drop for Gone<'_> {
     }
 }
 
+/// The watch over what happens to a call from outside.
+enum Watch {
+    /// It begins once the handler waits for something, as most never do.
+    Due,
+    Begun(BoxFuture<'static, Outside>),
+    /// Nothing can happen to it.
+    Nothing,
+}
+
 /// What a handler came to in one go.
 enum Turn {
     Done(Result<Box<RawValue>, Error>),
     Wants(Want),
     Outside(Outside),
     Cancelled,
-}
-
-/// Runs the handler until it is done, stands still for something that its driver has to see to, or something happens.
-async fn turn(
-    cx: &Context,
-    work: &mut Work<'_>,
-    outside: &mut Option<BoxFuture<'static, Outside>>,
-    message_due: &mut Option<BoxFuture<'static, ()>>,
-) -> Turn {
-    let line = cx.line();
-    // What drops the handler, or may.
-    let ends = |want| match want {
-        Want::Input => cx.0.reach == Reach::Again,
-        Want::Task | Want::CloseStream => true,
-        Want::LogLevel | Want::Keep | Want::Message => false,
-    };
-    poll_fn(|task| {
-        if line.is_cancelled() {
-            return Poll::Ready(Turn::Cancelled);
-        }
-        line.wakes(task.waker());
-        if let Poll::Ready(result) = work.as_mut().poll(task) {
-            return Poll::Ready(Turn::Done(result));
-        }
-        if let Some(want) = line.take_want(ends) {
-            return Poll::Ready(Turn::Wants(want));
-        }
-        if message_due.as_mut().is_some_and(|due| due.as_mut().poll(task).is_ready()) {
-            *message_due = None;
-            return Poll::Ready(Turn::Wants(Want::Message));
-        }
-        match outside {
-            Some(happens) => happens.as_mut().poll(task).map(|happened| {
-                *outside = None;
-                Turn::Outside(happened)
-            }),
-            None => Poll::Pending,
-        }
-    })
-    .await
 }

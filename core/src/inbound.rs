@@ -20,11 +20,13 @@ use crate::{
 /// How a message came, and what is known from that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Transport<'a> {
-    Http(&'a HeaderMap),
-    /// Over stdio the revision of a legacy client is what its `initialize` settled.
-    Stdio {
-        negotiated: ProtocolVersion,
+    Http {
+        headers: &'a HeaderMap,
+        /// The revision that they name, which is looked at again and again.
+        version: Single<'a>,
     },
+    /// Over stdio the revision of a legacy client is what its `initialize` settled.
+    Stdio { negotiated: ProtocolVersion },
 }
 
 /// What a message is.
@@ -42,10 +44,20 @@ pub(crate) struct Rejection {
     pub(crate) error: Error,
 }
 
-impl Transport<'_> {
-    fn version_header(&self) -> Single<'_> {
-        match self {
-            Transport::Http(headers) => headers::single(headers, &headers::PROTOCOL_VERSION),
+impl<'a> Transport<'a> {
+    /// An HTTP request with these headers.
+    pub(crate) fn http(headers: &'a HeaderMap) -> Self {
+        Self::Http { headers, version: headers::single(headers, &headers::PROTOCOL_VERSION) }
+    }
+
+    /// Whether a header says which revision a message is of.
+    pub(crate) fn names_version(&self) -> bool {
+        self.version_header() != Single::Absent
+    }
+
+    fn version_header(&self) -> Single<'a> {
+        match *self {
+            Transport::Http { version, .. } => version,
             Transport::Stdio { .. } => Single::Absent,
         }
     }
@@ -88,7 +100,7 @@ pub(crate) fn request<'a>(
             // Legacy clients have no routing headers. One that is there all the same was read by a gateway, so it
             // must not say one thing to the gateway and the body another to us.
             match transport {
-                Transport::Http(headers) => routing_agrees(headers, method, params, false)
+                Transport::Http { headers, .. } => routing_agrees(headers, method, params, false)
                     .map(|()| route)
                     .map_err(|error| Rejection { era, error }),
                 Transport::Stdio { .. } => Ok(route),
@@ -121,11 +133,11 @@ fn legacy<'a>(transport: Transport<'_>) -> Result<Route<'a>, Rejection> {
     };
     let version = match (transport, transport.version_header()) {
         (Transport::Stdio { negotiated }, _) => negotiated,
-        (Transport::Http(_), Single::Absent) => ProtocolVersion::UNNAMED_LEGACY,
-        (Transport::Http(_), Single::Unusable) => {
+        (Transport::Http { .. }, Single::Absent) => ProtocolVersion::UNNAMED_LEGACY,
+        (Transport::Http { .. }, Single::Unusable) => {
             return refuse("stands there twice or is not readable".to_owned());
         }
-        (Transport::Http(_), Single::Value(name)) => match ProtocolVersion::parse(name) {
+        (Transport::Http { .. }, Single::Value(name)) => match ProtocolVersion::parse(name) {
             Some(version) if version.era() == Era::Legacy => version,
             _ => return refuse(format!("names {}", echo(name))),
         },
@@ -151,8 +163,8 @@ fn modern<'a>(
     if !meta.client_info.is_none_or(is_object) {
         return Err(Error::invalid_params("\"io.modelcontextprotocol/clientInfo\" must be an object"));
     }
-    if let Transport::Http(headers) = transport {
-        agree(headers, &headers::PROTOCOL_VERSION, "MCP-Protocol-Version", &named)?;
+    if let Transport::Http { version, .. } = transport {
+        agree(version, &headers::PROTOCOL_VERSION, "MCP-Protocol-Version", &named)?;
     }
     let Some(version) = ProtocolVersion::parse(&named).filter(|version| version.era() == Era::Modern) else {
         let message = format!(
@@ -161,7 +173,7 @@ fn modern<'a>(
         );
         return Err(Error::new(ErrorKind::UnsupportedVersion { requested: named.into_owned() }, message));
     };
-    if let Transport::Http(headers) = transport {
+    if let Transport::Http { headers, .. } = transport {
         routing_agrees(headers, method, params, true)?;
     }
     Ok(Route { version, meta })
@@ -174,23 +186,26 @@ fn routing_agrees(
     params: &Params<'_>,
     required: bool,
 ) -> Result<(), Error> {
-    let checks = |name: &http::HeaderName| required || headers.contains_key(name);
-    if checks(&headers::METHOD) {
-        agree(headers, &headers::METHOD, "Mcp-Method", method)?;
+    let checked = |name: &http::HeaderName| {
+        Some(headers::single(headers, name)).filter(|said| required || *said != Single::Absent)
+    };
+    if let Some(said) = checked(&headers::METHOD) {
+        agree(said, &headers::METHOD, "Mcp-Method", method)?;
     }
+    let Some(said) = checked(&headers::NAME) else { return Ok(()) };
     // A body without its name is refused when its parameters are read, by a text that says so.
-    match params.routed_name(method).filter(|_| checks(&headers::NAME)) {
-        Some(name) => agree(headers, &headers::NAME, "Mcp-Name", &name),
+    match params.routed_name(method) {
+        Some(name) => agree(said, &headers::NAME, "Mcp-Name", &name),
         None => Ok(()),
     }
 }
 
-/// Checks that the header repeats what the body says.
-fn agree(headers: &HeaderMap, name: &http::HeaderName, shown: &str, body: &str) -> Result<(), Error> {
+/// Checks that the header `name`, which says `said`, repeats what the body says.
+fn agree(said: Single<'_>, name: &http::HeaderName, shown: &str, body: &str) -> Result<(), Error> {
     // A name alone may be wrapped. A gateway that routes by the others reads them as they stand, and so must we.
     let read =
         |value| if *name == headers::NAME { headers::decode(value) } else { Some(Cow::Borrowed(value)) };
-    match headers::single(headers, name) {
+    match said {
         Single::Value(value) if read(value).as_deref() == Some(body) => Ok(()),
         Single::Value(value) => Err(Error::header_mismatch(format!(
             "header `{shown}` is {} but the body says {}",
@@ -318,7 +333,7 @@ mod properties {
             let says_so = message.params["_meta"].get(VERSION).is_some();
             let is_modern = says_so || of_header.is_some_and(|version| version.era() == Era::Modern);
 
-            match request(Transport::Http(&headers), &message.method, &params) {
+            match request(Transport::http(&headers), &message.method, &params) {
                 Ok(route) => {
                     prop_assert_eq!(route.version.era() == Era::Modern, is_modern);
                     match route.version.era() {
@@ -349,7 +364,7 @@ mod properties {
                 }
             }
             // What is no request is of the era that its headers are of.
-            match notification(Transport::Http(&headers)) {
+            match notification(Transport::http(&headers)) {
                 Ok(route) => prop_assert_eq!(
                     route.version,
                     of_header.unwrap_or(ProtocolVersion::UNNAMED_LEGACY)

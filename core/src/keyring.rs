@@ -4,7 +4,10 @@
 //! a random salt (HKDF-SHA256), so no nonce is ever used twice under one key however many messages there are. The cipher
 //! is ChaCha20-Poly1305: WebAssembly has no AES instructions, and without them AES is either slow or not constant-time.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use ::base64::{
     Engine,
@@ -15,6 +18,7 @@ use ring::{
     digest::{Context, Digest, SHA256},
     hkdf::{HKDF_SHA256, KeyType, Salt},
 };
+use zeroize::Zeroizing;
 
 use crate::platform::{Random, RandomError};
 
@@ -47,7 +51,31 @@ pub(crate) struct KeyRing {
 
 struct Key {
     id: [u8; KEY_ID_BYTES],
-    secret: Vec<u8>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+/// The keys of a setting that was read before, since reading them takes as long as opening what they have sealed. They
+/// are those of the setting's text, so that one that has changed is read anew.
+#[derive(Default)]
+pub(crate) struct KeptKeys(Mutex<Option<(Zeroizing<String>, Arc<KeyRing>)>>);
+
+impl KeptKeys {
+    /// The keys in `setting`.
+    ///
+    /// # Errors
+    /// As [`KeyRing::parse`].
+    pub(crate) fn of(&self, setting: Zeroizing<String>) -> Result<Arc<KeyRing>, KeysError> {
+        // Nothing leaves it half-written.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, keys)) = &*kept
+            && *known == setting
+        {
+            return Ok(Arc::clone(keys));
+        }
+        let keys = Arc::new(KeyRing::parse(&setting)?);
+        *kept = Some((setting, Arc::clone(&keys)));
+        Ok(keys)
+    }
 }
 
 /// What something sealed is bound to: whoever opens it must name the same.
@@ -93,6 +121,7 @@ impl KeyRing {
             };
             let secret = alphabet
                 .decode(part)
+                .map(Zeroizing::new)
                 .map_err(|_| KeysError::BadKey(format!("has no base64 at place {number}")))?;
             if secret.len() < SEAL_KEY_BYTES_MIN {
                 let bytes = secret.len();

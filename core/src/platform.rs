@@ -11,6 +11,7 @@ use futures_util::future::select;
 
 use crate::{
     future::BoxFuture,
+    keyring::KeptKeys,
     store::{Lack, Need, NoStore, Store},
 };
 
@@ -303,6 +304,7 @@ struct Shared {
     stopping: Option<Arc<dyn Stopping>>,
     exposure: Exposure,
     host: Host,
+    seal_keys: KeptKeys,
 }
 
 impl Platform {
@@ -320,6 +322,7 @@ impl Platform {
             stopping: None,
             exposure: Exposure::Public,
             host: Host::UNKNOWN,
+            seal_keys: KeptKeys::default(),
         };
         PlatformBuilder { shared, hold_max: None }
     }
@@ -369,6 +372,11 @@ impl Platform {
     /// The value of the setting or secret `name`; one that is set to nothing is not set.
     pub fn var(&self, name: &str) -> Option<String> {
         self.shared.vars.var(name).filter(|value| !value.is_empty())
+    }
+
+    /// The keys to seal with, as they were last read.
+    pub(crate) fn seal_keys(&self) -> &KeptKeys {
+        &self.shared.seal_keys
     }
 
     /// Writes one line to the server's own log.

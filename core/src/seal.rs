@@ -4,7 +4,7 @@
 //! to (its purpose, the principal, the arguments, …) goes into the authentication as associated data, so a token that is
 //! swapped, and one that is forged, fail alike and tell nothing.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use ::base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
@@ -68,7 +68,7 @@ impl From<KeysError> for SealError {
 
 /// The keys that seal and open.
 #[derive(Debug)]
-pub(crate) struct Sealer(KeyRing);
+pub(crate) struct Sealer(Arc<KeyRing>);
 
 impl Sealer {
     /// The keys that `platform` is configured with.
@@ -76,11 +76,8 @@ impl Sealer {
     /// # Errors
     /// [`SealError`] where there are none, or one is none.
     pub(crate) fn new(platform: &Platform) -> Result<Self, SealError> {
-        Self::parse(&platform.var(SEAL_KEYS).ok_or(SealError::NoKey)?)
-    }
-
-    fn parse(setting: &str) -> Result<Self, SealError> {
-        Ok(Self(KeyRing::parse(setting)?))
+        let setting = platform.var(SEAL_KEYS).ok_or(SealError::NoKey)?;
+        Ok(Self(platform.seal_keys().of(setting.into())?))
     }
 
     /// `content`, sealed under `binding` until `end`.
@@ -122,7 +119,15 @@ pub(crate) fn fingerprint(text: &[u8]) -> String {
 pub(crate) fn random_id(random: &dyn Random) -> Result<String, RandomError> {
     let mut bytes = [0; 16];
     random.fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&bytes))
+}
+
+/// Two digits for each byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    text.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    text
 }
 
 #[cfg(test)]
@@ -137,7 +142,11 @@ mod properties {
 
     fn sealer(secrets: &[[u8; 32]]) -> Sealer {
         let keys: Vec<_> = secrets.iter().map(|secret| URL_SAFE_NO_PAD.encode(secret)).collect();
-        Sealer::parse(&keys.join(",")).unwrap()
+        parse(&keys.join(",")).unwrap()
+    }
+
+    fn parse(setting: &str) -> Result<Sealer, KeysError> {
+        Ok(Sealer(KeyRing::parse(setting)?.into()))
     }
 
     fn binding(purpose: &str, parts: &[Vec<u8>]) -> Binding {
@@ -223,10 +232,15 @@ mod properties {
         }
 
         #[test]
+        fn bytes_are_written_in_two_digits_each(bytes in bytes()) {
+            prop_assert_eq!(hexadecimal(&bytes), bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+
+        #[test]
         fn no_text_is_a_token_and_no_setting_breaks_anything(text: String) {
             let sealer = sealer(&[[7; 32]]);
             prop_assert_eq!(sealer.open(Binding::to("p"), Timestamp::from_millis(0), &text), None);
-            let _ = Sealer::parse(&text);
+            let _ = parse(&text);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     http::headers::{self, Single},
     platform::{LogLevel, Platform, Timestamp},
-    seal::{Binding, SealError, Sealer},
+    seal::{Binding, SealError, Sealer, hexadecimal},
     server::tables::Tables,
     state::bound_to,
     store::{Consistency, Key, Lack, Need, Partition, StoreError},
@@ -183,7 +183,7 @@ impl Session {
         let (capabilities, rest) = rest.split_first_chunk::<2>()?;
         let (nonce, info) = rest.split_first_chunk::<NONCE_BYTES>()?;
         Some(Self {
-            id: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id: hexadecimal(nonce),
             version: *ProtocolVersion::ALL.get(usize::from(*version))?,
             capabilities: u16::from_be_bytes(*capabilities),
             info: (!info.is_empty()).then(|| Bytes::copy_from_slice(info)),

@@ -85,6 +85,9 @@ impl Tool {
     /// The handler's arguments are a struct (or [`NoArguments`](crate::NoArguments)); its schema is what clients see,
     /// and its constraints are enforced. (A field's `#[serde(alias)]` is not in the schema, so a value sent under it
     /// meets no constraint.)
+    ///
+    /// Arguments that do not fit are deserialized twice, the second time to find out where: a `Deserialize` of your own
+    /// should do nothing but read.
     pub fn new<A, O, F, Fut>(name: impl Into<Text>, description: impl Into<Text>, handler: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,
@@ -249,7 +252,8 @@ impl Tool {
         + Sync
         + 'static,
     ) -> Self {
-        let call = Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling { Ok(call(cx, raw)) });
+        let call =
+            Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling { Ok(call(cx, raw)) });
         let mut tool = Self::of::<()>(Text::default(), Text::default(), Value::Null, call);
         let (output_schema, wrapped) = definition.output_schema.map(output::carried).unzip();
         tool.definition = ToolDefinition { output_schema, ..definition };

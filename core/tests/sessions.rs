@@ -9,11 +9,14 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use common::{
-    Answer, Settings, Stage,
+    Answer, KEY, OLD_KEY, Settings, Stage,
     asked::{server, stage},
     live::{LATEST, Session, call, capabilities, initialize},
 };
@@ -21,6 +24,7 @@ use edgemcp::{
     ProtocolVersion, Server, Sessions,
     auth::{Principal, StaticTokens},
     limits::SESSION_ID_BYTES_MAX,
+    platform::Vars,
     prelude::*,
 };
 use http::{Method, Request, StatusCode};
@@ -140,6 +144,37 @@ fn without_a_key_or_where_they_are_switched_off_there_are_no_sessions() {
     let answer = broken.post(initialize(LATEST, &capabilities()).to_string(), &[]);
     assert_eq!((answer.status, answer.header("mcp-session-id")), (StatusCode::OK, None));
     assert!(broken.log.all().contains("`EDGEMCP_SEAL_KEYS` has a key of 3 bytes"), "{}", broken.log.all());
+}
+
+/// Keys that somebody replaces while the server runs.
+#[derive(Clone)]
+struct Replaced(Arc<Mutex<String>>);
+
+impl Vars for Replaced {
+    fn var(&self, name: &str) -> Option<String> {
+        (name == "EDGEMCP_SEAL_KEYS").then(|| self.0.lock().unwrap().clone())
+    }
+}
+
+#[test]
+fn a_key_that_is_replaced_while_the_server_runs_counts_from_the_next_request_on() {
+    let keys = Replaced(Arc::new(Mutex::new(OLD_KEY.to_owned())));
+    let vars = Arc::new(keys.clone());
+    let stage = Stage::built(server(), Settings::default(), |builder| builder.vars(vars));
+    let set = |to: &str| to.clone_into(&mut keys.0.lock().unwrap());
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+    let old = Session::begin(&stage);
+    assert_eq!(old.post(&ping).status, StatusCode::OK);
+    set(&format!("{KEY},{OLD_KEY}"));
+    assert_eq!(old.post(&ping).status, StatusCode::OK, "it still opens");
+    let new = Session::begin(&stage);
+    set(KEY);
+    assert_eq!(old.post(&ping).status, StatusCode::NOT_FOUND, "it was taken away");
+    assert_eq!(new.post(&ping).status, StatusCode::OK);
+    set("AAAA");
+    assert_eq!(new.post(&ping).status, StatusCode::NOT_FOUND, "what is set is no key");
+    set(KEY);
+    assert_eq!(new.post(&ping).status, StatusCode::OK);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Turns a call's arguments into the type its handler takes, or into a text that lets the model correct itself.
 //!
-//! Arguments are deserialized once, straight from the bytes of the request. A schema with constraints (lengths,
-//! ranges, patterns) is compiled when the server is built, and a call to such a tool is walked by it first; a tool
-//! without constraints pays nothing for them.
+//! Arguments are deserialized once, straight from the bytes of the request; those that are wrong once more, to find
+//! where. A schema with constraints (lengths, ranges, patterns) is compiled when the server is built, and a call to such a
+//! tool is walked by it; a tool without constraints pays nothing for them.
 
 mod constraints;
 #[cfg(feature = "json-schema")]
@@ -79,13 +79,23 @@ pub(crate) fn any_from_json<T: DeserializeOwned>(
     if is_object && text.starts_with('[') {
         return Err(at("", "invalid type: sequence, expected an object"));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        at(&path, without_position(&error.into_inner().to_string()))
-    })?;
+    let value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        // Keeping track of the path costs more than reading, so it is done once there is a path to tell. A type whose
+        // `Deserialize` says yes only now is as welcome as if it had said so at once.
+        Err(_) => with_path(text)?,
+    };
     constraints.check(text)?;
     Ok(value)
+}
+
+/// JSON as `T`, so that an error names the path to what is wrong.
+fn with_path<T: DeserializeOwned>(text: &str) -> Result<T, ArgumentError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        at(&path, without_position(&error.into_inner().to_string()))
+    })
 }
 
 /// A problem for each property of `schema` that no string stands for, so that a prompt or a URI could never fill it.

@@ -27,6 +27,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Requirement(Arc<What>);
 
+type Shows = dyn Fn(Option<&Principal>) -> bool + Send + Sync;
+
 enum What {
     Scopes(Vec<String>),
     Roles {
@@ -38,7 +40,7 @@ enum What {
         meets: Box<dyn Fn(&Principal) -> bool + Send + Sync>,
     },
     /// What a caller is not shown is as if it were not there.
-    Shown(Box<dyn Fn(Option<&Principal>) -> bool + Send + Sync>),
+    Shown(Box<Shows>),
 }
 
 impl Requirement {

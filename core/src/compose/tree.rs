@@ -477,7 +477,9 @@ fn leave_out(flat: &mut Flat) {
             check::name(&format!("{what} {name:?}"), name, &mut problems);
         }
         let is_fine = problems.is_empty();
-        warnings.extend(problems.into_iter().map(|problem| format!("left out, as another server lists it: {problem}")));
+        warnings.extend(
+            problems.into_iter().map(|problem| format!("left out, as another server lists it: {problem}")),
+        );
         is_fine
     };
     components.tools.retain(|tool| fits(&tool.place, "tool", &tool.definition.name));

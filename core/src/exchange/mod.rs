@@ -24,7 +24,6 @@ use crate::{
     context::{Client, Context},
     error::{Error, ErrorKind, seconds_ceil},
     future::BoxFuture,
-    http::headers,
     inbound::{self, Rejection, Route, Transport},
     journal::Answer,
     lifespan::States,
@@ -179,7 +178,7 @@ impl Exchange {
     pub(super) fn transport(&self) -> Transport<'_> {
         match &self.peer {
             Some(peer) => Transport::Stdio { negotiated: peer.version() },
-            None => Transport::Http(&self.headers),
+            None => Transport::http(&self.headers),
         }
     }
 
@@ -260,17 +259,17 @@ impl Exchange {
             Message::Notification { method, params } => return self.notification(&method, params).await,
             Message::Response { id, outcome } => return self.response(id, outcome).await,
         };
-        let era = self.transport().era();
+        let transport = self.transport();
         let params = match Params::read(params) {
             Ok(params) => params,
-            Err(error) => return Reply::failure(Some(id), &Rejection { era, error }),
+            Err(error) => return Reply::failure(Some(id), &Rejection { era: transport.era(), error }),
         };
-        let mut route = match inbound::request(self.transport(), &method, &params) {
+        let mut route = match inbound::request(transport, &method, &params) {
             Ok(route) => route,
             Err(rejection) => return Reply::failure(Some(id), &rejection),
         };
         if let (Era::Legacy, Some(session)) = (route.version.era(), &self.session)
-            && !self.headers.contains_key(headers::PROTOCOL_VERSION)
+            && !transport.names_version()
         {
             route.version = session.version;
         }

@@ -29,7 +29,9 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Single::Absent,
-        (Some(value), None) => value.to_str().map_or(Single::Unusable, |value| Single::Value(value.trim())),
+        (Some(value), None) => {
+            value.to_str().map_or(Single::Unusable, |value| Single::Value(value.trim_ascii()))
+        }
         (Some(_), Some(_)) => Single::Unusable,
     }
 }
@@ -51,12 +53,20 @@ pub(crate) fn encode(text: &str) -> Cow<'_, str> {
         false => Cow::Owned(format!("=?base64?{}?=", BASE64.encode(text))),
     }
 }
+/// What the official SDKs send as `Content-Type`.
+const JSON: &str = "application/json";
+
+/// What they send as `Accept`.
+const JSON_AND_STREAM: &[u8] = b"application/json, text/event-stream";
 
 /// Whether the request's body says it is JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Single::Value(value) = single(headers, &header::CONTENT_TYPE) else { return false };
+    if value == JSON {
+        return true;
+    }
     let essence = value.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(JSON)
 }
 
 /// What a client takes as an answer.
@@ -71,6 +81,12 @@ pub(crate) struct Accepts {
 /// What the client takes as an answer; one that says nothing takes JSON (RFC 9110, section 12.5.1, would have it take
 /// anything, but only who asks for a stream can be trusted to read one).
 pub(crate) fn accepts(headers: &HeaderMap) -> Accepts {
+    let mut values = headers.get_all(header::ACCEPT).iter();
+    if let (Some(value), None) = (values.next(), values.next())
+        && value.as_bytes() == JSON_AND_STREAM
+    {
+        return Accepts { json: true, stream: true };
+    }
     let mut accepts = Accepts { json: false, stream: false };
     let mut said_something = false;
     for value in headers.get_all(header::ACCEPT) {
@@ -112,6 +128,8 @@ mod tests {
         };
         let both = Accepts { json: true, stream: true };
         assert_eq!(accepts("text/event-stream, application/json"), both);
+        assert_eq!(accepts("application/json, text/event-stream"), both);
+        assert_eq!(accepts("application/json, text/event-stream;q=0"), Accepts { stream: false, ..both });
         assert_eq!(accepts("*/*;q=0.1"), Accepts { stream: false, ..both });
         assert_eq!(accepts("text/event-stream"), Accepts { json: false, ..both });
         assert_eq!(accepts("application/json;q=0"), Accepts { json: false, stream: false });

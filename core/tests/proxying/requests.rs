@@ -67,8 +67,10 @@ fn what_does_not_concern_a_remote_does_not_ask_it() {
 #[test]
 fn only_the_remote_is_asked_whose_prefix_a_name_has() {
     let far = Far::new(common::server(), Speaks::Both);
-    let inner = || Server::new("inner", "1").mount(Mount::under("deep", remote().timeout(Duration::from_secs(5))));
-    let server = Server::new("near", "1").mount(Mount::under("one", remote())).mount(Mount::under("two", inner()));
+    let inner =
+        || Server::new("inner", "1").mount(Mount::under("deep", remote().timeout(Duration::from_secs(5))));
+    let server =
+        Server::new("near", "1").mount(Mount::under("one", remote())).mount(Mount::under("two", inner()));
     let stage = stage_of(server, &far);
     let answer = stage.modern("tools/call", json!({"name": "two_deep_add", "arguments": {"a": 1, "b": 2}}));
     assert_eq!(answer.message(), "3");
@@ -146,13 +148,16 @@ fn a_modern_request_says_all_that_it_must() {
         #[schemars(extend("x-mcp-header" = "Limit"))]
         limit: Option<i64>,
     }
-    let server = Server::new("db", "1").tool(Tool::new("query", "Query.", |_, Query { region, limit }| async move {
-        format!("{region} {limit:?}")
-    }));
+    let server =
+        Server::new("db", "1").tool(Tool::new("query", "Query.", |_, Query { region, limit }| async move {
+            format!("{region} {limit:?}")
+        }));
     let far = Far::new(server, Speaks::ModernOnly);
     let stage = stage(&far);
-    let (body, mut headers) =
-        common::modern("tools/call", json!({"name": "far_query", "arguments": {"region": "zürich", "limit": 7}}));
+    let (body, mut headers) = common::modern(
+        "tools/call",
+        json!({"name": "far_query", "arguments": {"region": "zürich", "limit": 7}}),
+    );
     headers.push(("mcp-param-region", "=?base64?esO8cmljaA==?=".to_owned()));
     headers.push(("mcp-param-limit", "7".to_owned()));
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -190,14 +195,20 @@ fn a_tool_whose_headers_have_changed_is_looked_at_again() {
         #[schemars(extend("x-mcp-header" = "Region"))]
         region: String,
     }
-    let far = Far::new(
-        Server::new("db", "1").tool(Tool::new("query", "Query.", |_, Before { region }| async move { region })),
-        Speaks::ModernOnly,
-    );
+    let far =
+        Far::new(
+            Server::new("db", "1")
+                .tool(Tool::new("query", "Query.", |_, Before { region }| async move { region })),
+            Speaks::ModernOnly,
+        );
     let stage = stage(&far);
     let query = || stage.modern("tools/call", json!({"name": "far_query", "arguments": {"region": "eu"}}));
     assert_eq!(query().message(), "eu");
-    far.becomes(Server::new("db", "1").tool(Tool::new("query", "Query.", |_, After { region }| async move { region })));
+    far.becomes(Server::new("db", "1").tool(Tool::new(
+        "query",
+        "Query.",
+        |_, After { region }| async move { region },
+    )));
     far.methods();
     assert_eq!(query().message(), "eu");
     assert_eq!(far.methods(), ["tools/call", "tools/list", "tools/call"]);

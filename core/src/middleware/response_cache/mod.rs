@@ -421,6 +421,10 @@ impl Middleware for ResponseCaching {
         list: ListTools,
         next: Next<ListTools>,
     ) -> BoxFuture<'a, Result<Listed<Tool>, Error>> {
+        // What a search has found is not what the server has.
+        if list.is_search() {
+            return next.run(list);
+        }
         Box::pin(self.list(cx, (CachedMethod::ListTools, Listing::Tools), list, next))
     }
 

@@ -108,7 +108,8 @@ use settings;
 /// middleware's `on_list_tools` keeps from the caller's list stays out. A call goes through the middlewares twice, as
 /// `call_tool` and as the tool that is called, which can also be called by its own name.
 ///
-/// What is searched is put in order with the first search, not when the server starts: some 10 ms for 1,000 tools.
+/// What is searched is put in order with the first search, not when the server starts: some 20 ms for 1,000 tools. Each
+/// search then takes a tenth of a millisecond.
 ///
 /// ```
 /// use edgemcp::{prelude::*, transform::BM25Search};
@@ -265,8 +266,10 @@ struct Desk<S: Search> {
     mark: Mark,
     max_results: usize,
     /// What was put in order, and for which tables: those of a server that is live are laid out anew.
-    kept: Mutex<Option<(Weak<Tables>, Arc<Shelf<S>>)>>,
+    kept: Mutex<Option<Kept<S>>>,
 }
+
+type Kept<S> = (Weak<Tables>, Arc<Shelf<S>>);
 
 /// Tools, in order.
 struct Shelf<S: Search> {
@@ -289,10 +292,10 @@ impl<S: Search> Desk<S> {
     fn shelf(&self, tables: &Arc<Tables>) -> Arc<Shelf<S>> {
         // What is kept is replaced whole.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, shelf)) = &*kept {
-            if std::ptr::eq(of.as_ptr(), Arc::as_ptr(tables)) {
-                return Arc::clone(shelf);
-            }
+        if let Some((of, shelf)) = &*kept
+            && std::ptr::eq(of.as_ptr(), Arc::as_ptr(tables))
+        {
+            return Arc::clone(shelf);
         }
         let is_found = |tool: &&Arc<Tool>| tool.unlisted && tool.found_by.as_ref() == Some(&self.mark);
         let tools: Vec<_> = tables.components.all_tools().filter(is_found).cloned().collect();

@@ -115,7 +115,8 @@ impl ArgTransform {
     }
 
     /// Sets it anew for each call that has none: FastMCP's `default_factory`. Where a call asks the person in front of the
-    /// client something and goes on afterwards, it is worked out again.
+    /// client something and goes on afterwards, it is worked out again. The [`State`](crate::State)s that it finds are those
+    /// of the server whose tool it is.
     ///
     /// An error of `value` is the call's.
     #[must_use]

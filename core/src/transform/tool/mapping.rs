@@ -122,7 +122,7 @@ impl Mapping {
             match (&argument.fallback, &argument.shown) {
                 (Some(Fallback::Value(value)), _) => mapped.member(&argument.name, value),
                 (Some(Fallback::Computed(value)), _) => {
-                    mapped.member(&argument.name, &*compute(&**value).map_err(Unmapped::Failed)?);
+                    mapped.member(&argument.name, &compute(&**value).map_err(Unmapped::Failed)?);
                 }
                 (None, Some(shown)) if argument.required => {
                     return Err(wrong(format_args!("missing field `{shown}`")).into());

@@ -436,14 +436,14 @@ fn mapped(mut changed: Tool, tool: &Tool, mapping: Mapping) -> Tool {
         let (inner, mapping) = (Arc::clone(&inner), Arc::clone(&mapping));
         Ok(Box::pin(async move {
             let answered = perform::enter_tool(cx, inner, 0, call).await;
-            Ok(answered.map_err(|error| match &error.kind {
+            answered.map_err(|error| match &error.kind {
                 ErrorKind::Tool if error.cause.is_none() => match mapping.rename(&error.message) {
                     Some(said) if said == error.message => error.into(),
                     Some(said) => ToolError::new(said),
                     None => ToolError::masked(error.message),
                 },
                 _ => error.into(),
-            })?)
+            })
         }))
     })
 }

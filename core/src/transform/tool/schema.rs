@@ -36,11 +36,12 @@ pub(super) fn unfolded(mut schema: Value) -> Value {
     let reference =
         schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
     let target = reference.and_then(|pointer| schema.pointer(pointer)).and_then(Value::as_object).cloned();
-    if let (Some(target), Some(root)) = (target, schema.as_object_mut()) {
-        if !root.contains_key("properties") && !target.contains_key("$ref") {
-            root.shift_remove("$ref");
-            root.extend(target);
-        }
+    if let (Some(target), Some(root)) = (target, schema.as_object_mut())
+        && !root.contains_key("properties")
+        && !target.contains_key("$ref")
+    {
+        root.shift_remove("$ref");
+        root.extend(target);
     }
     schema
 }
