@@ -9,6 +9,7 @@ pub(crate) mod call;
 pub(crate) mod capabilities;
 pub(crate) mod definition;
 pub(crate) mod exact;
+pub(crate) mod given;
 pub(crate) mod jsonrpc;
 mod legacy;
 mod modern;
