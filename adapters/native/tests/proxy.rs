@@ -17,7 +17,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use edgemcp::{Era, Progress, compose::Mount, platform::Exposure, prelude::*, remote::Remote, store::NoStore};
+use edgemcp::{
+    Era, Progress, compose::Mount, platform::Exposure, prelude::*, remote::Remote, store::NoStore,
+};
 use edgemcp_native::{McpService, NativePlatform, serve_http};
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -67,7 +69,8 @@ impl Serving {
             .body(Full::new(Bytes::from(body.to_string())))
             .unwrap();
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let answer = tokio::time::timeout(PATIENCE, client.request(request)).await.expect("it answers").unwrap();
+        let answer =
+            tokio::time::timeout(PATIENCE, client.request(request)).await.expect("it answers").unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice::<Value>(&body).unwrap()["result"].take()
     }
@@ -153,7 +156,10 @@ async fn a_remote_that_says_nothing_is_given_up_in_time() {
     let near = serving(near(url, |remote| remote.timeout(Duration::from_millis(100)))).await;
     let list = near.ask("tools/list", json!({})).await;
     assert_eq!(list["tools"].as_array().unwrap().len(), 1);
-    assert_eq!(list["_meta"]["edgemcp/unavailable"], json!([{"mount": "far", "why": "no answer within 100ms"}]));
+    assert_eq!(
+        list["_meta"]["edgemcp/unavailable"],
+        json!([{"mount": "far", "why": "no answer within 100ms"}])
+    );
     near.stop().await;
     silent.abort();
 }

@@ -83,7 +83,7 @@ pub(crate) fn read(text: &str) -> Events {
                 event.data.push_str(value);
             }
             "id" if !value.contains('\0') => {
-                read.last_id = Some(value.to_owned()).filter(|id| !id.is_empty())
+                read.last_id = Some(value.to_owned()).filter(|id| !id.is_empty());
             }
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 read.retry = value.parse().ok().map(Duration::from_millis);

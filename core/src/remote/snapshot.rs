@@ -21,6 +21,7 @@ use crate::{
     middleware::Unavailable,
     platform::{LogLevel, Platform, Timestamp},
     transform::Components,
+    uri::UriTemplate,
     wire::client::{self, Catalog, Listed, Params},
 };
 
@@ -239,7 +240,7 @@ fn held(remote: &Remote, platform: &Platform, catalog: &Catalog<'_>, is_new: boo
         }
         for resource in &components.resources {
             let of = Of::Resource(resource.definition.uri.clone());
-            let names = resource.template.iter().flat_map(|template| template.names());
+            let names = resource.template.iter().flat_map(UriTemplate::names);
             components.completions.extend(names.map(|name| forward::completion(remote, of.clone(), name)));
         }
     }
