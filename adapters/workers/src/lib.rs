@@ -99,6 +99,7 @@ mod headers;
 mod kv;
 mod object;
 mod outbound;
+mod rate_limit;
 mod read;
 mod request;
 mod response;
@@ -114,6 +115,7 @@ pub use self::{
     kv::{KvStore, LIST_CALLS_MAX, VALUE_BYTES_MAX},
     object::{DurableObjectStore, OBJECT_BINDING, OBJECT_VALUE_BYTES_MAX},
     outbound::{ANSWER_BYTES_MAX, ANSWER_TIMEOUT},
+    rate_limit::RateLimit,
 };
 
 /// Makes the function that returns the server answer the Worker's `fetch` event.

@@ -109,6 +109,18 @@ async function askRaw(probe, operation, ...parts) {
   return ok ? Buffer.from(bytes) : "refused";
 }
 
+/** What comes back for a request of MCP: `ping` of 2025-11-25, `server/discover` of 2026-07-28. */
+async function mcp(probe, method) {
+  const revision = method === "ping" ? "2025-11-25" : "2026-07-28";
+  const _meta = { "io.modelcontextprotocol/protocolVersion": revision, "io.modelcontextprotocol/clientCapabilities": {} };
+  const params = method === "ping" ? {} : { _meta };
+  const headers = { "content-type": "application/json", "mcp-protocol-version": revision, "mcp-method": method };
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+  const answer = await fetch(`${probe.origin}/mcp`, { method: "POST", headers, body });
+  const { error } = await answer.json();
+  return { status: answer.status, error, retryAfter: answer.headers.get("retry-after") };
+}
+
 /** What this crate has made in each object's database, by the name of its file; Workers and wrangler make tables too. */
 async function databases(folder) {
   const names = await readdir(folder, { recursive: true });
@@ -381,6 +393,22 @@ describe("a Worker made by export!", () => {
     });
   });
 
+  describe("limits requests", () => {
+    test("by the rate limiter that Workers have themselves", async () => {
+      const answers = [];
+      for (let count = 0; count < 5; count++) answers.push(await mcp(probe, "ping"));
+      assert.deepEqual(answers.map(({ error }) => error?.code), [undefined, undefined, undefined, -32000, -32000]);
+      assert.equal(answers[4].error.message, "Rate limit exceeded for client: anonymous");
+      assert.deepEqual([answers[4].error.data, answers[4].retryAfter], [{ retryAfter: 60 }, "60"]);
+    });
+
+    test("by Durable Objects, of those that come at once exactly as many as may", async () => {
+      const answers = await Promise.all(Array.from({ length: 30 }, () => mcp(probe, "server/discover")));
+      const statuses = answers.map(({ status }) => status).sort();
+      assert.deepEqual(statuses, [...Array(5).fill(200), ...Array(25).fill(429)]);
+    });
+  });
+
   describe("asks others", () => {
     let other, address;
     before(async () => {
@@ -464,6 +492,11 @@ describe("a Worker with Durable Objects and no KV", () => {
     const told = lines.map(({ level, message }) => [level, message]);
     assert.deepEqual(told, [["warn", 'warning a "b"\nc'], ["error", 'error a "b"\nc']]);
     for (const { timestamp } of lines) assert.equal(new Date(timestamp).toISOString(), timestamp);
+  });
+
+  test("and where no rate limiter is bound the request fails, and the log says the way out", async () => {
+    assert.equal((await mcp(probe, "ping")).error.code, -32603);
+    await logged(probe, /`CALLS` is bound to no rate limiter \(add `\[\[ratelimits\]\]`/);
   });
 });
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use edgemcp::{
     Icon, Server,
     http::{Body, BodyError},
+    middleware::RateLimiting,
     platform::{LogLevel, Platform},
     store::{Consistency, Key, LIST_PAGE_MAX, Partition, Store, StoreError},
 };
@@ -21,9 +22,13 @@ use http::{
 /// How long apart the pieces of `/stream` are.
 const PIECE_EVERY: Duration = Duration::from_millis(400);
 
-/// The routes.
+/// The routes, and limits of an endpoint that has nothing else.
 pub fn server() -> Server {
+    let minute = Duration::from_secs(60);
+    let native = RateLimiting::by_limiter(edgemcp_workers::RateLimit::new("CALLS").period(minute));
     let server = Server::new("probe", env!("CARGO_PKG_VERSION"))
+        .middleware(native.methods(["ping"]))
+        .middleware(RateLimiting::sliding_window(5, minute).methods(["server/discover"]))
         .route(Method::GET, "/plain", plain)
         .route(Method::POST, "/echo", echo)
         .route(Method::GET, "/stream", stream)
