@@ -20,6 +20,7 @@ use crate::{
     wire::{
         client::{Notice, Refusal, notice, refusal},
         jsonrpc::{self, Inbound, Message, Messages, Outcome},
+        params::member,
     },
 };
 
@@ -169,18 +170,20 @@ impl Heard {
     /// Takes in a message, where it is one that concerns the request `id`.
     fn take(&mut self, text: &str, id: &str) {
         match jsonrpc::parse(text.as_bytes()) {
-            Ok(Inbound::One(message)) => self.hear(message, id),
+            Ok(Inbound::One(message)) => self.hear(message, text, id),
             // Revision 2025-03-26 may say several things at once.
             Ok(Inbound::Batch(Messages(messages))) => {
-                for message in messages.iter().filter_map(|raw| jsonrpc::message(raw.get()).ok()) {
-                    self.hear(message, id);
+                for text in messages.iter().map(|raw| raw.get()) {
+                    if let Ok(message) = jsonrpc::message(text) {
+                        self.hear(message, text, id);
+                    }
                 }
             }
             Err(_) => {}
         }
     }
 
-    fn hear(&mut self, message: Message<'_>, id: &str) {
+    fn hear(&mut self, message: Message<'_>, text: &str, id: &str) {
         match message {
             Message::Response { id: of, outcome } => {
                 // An error may answer a request whose id could not be read.
@@ -198,9 +201,9 @@ impl Heard {
                     });
                 }
             }
-            Message::Notification { method, params } => {
+            Message::Notification { method, .. } => {
                 if self.notices.len() < SAID_WAITING_MAX {
-                    self.notices.extend(notice(&method, params));
+                    self.notices.extend(notice(&method, member(text, "params")));
                 }
             }
             // It was told that nobody here can be asked.
