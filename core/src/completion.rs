@@ -112,12 +112,17 @@ impl Completion {
     pub(crate) fn passed_on(
         of: Of,
         argument: Text,
-        complete: impl Fn(Context, &[(Cow<'_, str>, Cow<'_, str>)]) -> BoxFuture<'static, Result<Completions, Error>>
+        complete: impl Fn(
+            Context,
+            &[(Cow<'_, str>, Cow<'_, str>)],
+        ) -> BoxFuture<'static, Result<Completions, Error>>
         + Send
         + Sync
         + 'static,
     ) -> Self {
-        let complete = Arc::new(move |cx, pairs: &[(Cow<'_, str>, Cow<'_, str>)]| -> Completing { Ok(complete(cx, pairs)) });
+        let complete = Arc::new(move |cx, pairs: &[(Cow<'_, str>, Cow<'_, str>)]| -> Completing {
+            Ok(complete(cx, pairs))
+        });
         let (takes, problems, states) = (Vec::new(), Vec::new(), Vec::new());
         Self { of, argument, takes, problems, states, place: Place::default(), complete }
     }

@@ -109,7 +109,10 @@ impl Prompt {
     /// A prompt of another server's: it looks as `definition` says, and `get` passes its arguments on.
     pub(crate) fn passed_on(
         definition: PromptDefinition,
-        get: impl Fn(Context, &[(Cow<'_, str>, Cow<'_, str>)]) -> BoxFuture<'static, Result<Vec<PromptMessage>, Error>>
+        get: impl Fn(
+            Context,
+            &[(Cow<'_, str>, Cow<'_, str>)],
+        ) -> BoxFuture<'static, Result<Vec<PromptMessage>, Error>>
         + Send
         + Sync
         + 'static,

@@ -87,7 +87,8 @@ impl Service {
         let settings = Settings {
             who: server.who,
             instructions: server.instructions,
-            is_private: server.verifier.is_some() || tree.remotes.iter().any(|mount| mount.remote.is_per_caller()),
+            is_private: server.verifier.is_some()
+                || tree.remotes.iter().any(|mount| mount.remote.is_per_caller()),
             list_ttl: server.list_ttl,
             list_page_size: server.list_page_size,
             list_changed: server.list_changed,
@@ -235,7 +236,9 @@ impl Service {
     /// # Errors
     /// As there.
     pub fn changed<'a>(&'a self, platform: &'a Platform, change: Change) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move { changes::publish(&self.current(platform, &HeaderMap::new()), platform, &change).await })
+        Box::pin(async move {
+            changes::publish(&self.current(platform, &HeaderMap::new()), platform, &change).await
+        })
     }
 
     /// Ends what the server's [lifespans](Server::lifespan) have started, the last one first; nothing happens where

@@ -252,7 +252,8 @@ impl Tool {
         + Sync
         + 'static,
     ) -> Self {
-        let call = Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling { Ok(call(cx, raw)) });
+        let call =
+            Arc::new(move |cx, raw: Option<&RawValue>, _: &Constraints| -> Calling { Ok(call(cx, raw)) });
         let mut tool = Self::of::<()>(Text::default(), Text::default(), Value::Null, call);
         let (output_schema, wrapped) = definition.output_schema.map(output::carried).unzip();
         tool.definition = ToolDefinition { output_schema, ..definition };

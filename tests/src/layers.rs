@@ -37,6 +37,8 @@ const DERIVE_SERDE_TOO: &[(&str, &str)] = &[
         "core/src/middleware/tool_injection.rs",
         "tools that the core itself adds take and give types as a user's own do",
     ),
+    ("core/src/transform/search/mod.rs", "the tools of a search take arguments as a user's own do"),
+    ("core/src/transform/search/pattern.rs", "the tools of a search take arguments as a user's own do"),
 ];
 
 /// What a source file of the core says that the rules ask about.

@@ -42,8 +42,14 @@ struct Version {
 
 impl Changing {
     /// A server of this tree, and what is served of it at first, which is `flat`.
-    pub(crate) fn new(settings: Settings, states: Vec<(usize, Key)>, tree: Tree, flat: Flat) -> (Arc<Self>, Arc<Tables>) {
-        let (scopes, lives, remotes) = (Arc::clone(&tree.scopes), tree.lives.clone(), Arc::clone(&tree.remotes));
+    pub(crate) fn new(
+        settings: Settings,
+        states: Vec<(usize, Key)>,
+        tree: Tree,
+        flat: Flat,
+    ) -> (Arc<Self>, Arc<Tables>) {
+        let (scopes, lives, remotes) =
+            (Arc::clone(&tree.scopes), tree.lives.clone(), Arc::clone(&tree.remotes));
         let version = Version { changes: tree.generation(), remotes: vec![(None, None); remotes.len()] };
         let changing = Arc::new_cyclic(|myself| Self {
             layouts: Mutex::default(),
@@ -112,7 +118,8 @@ impl Changing {
             ([], _) | (_, None) => self.lay_out(flat),
             (problems, Some((_, before))) => {
                 let problems = problems.join("\n  - ");
-                platform.log(LogLevel::Error, &format!("a change of the server is not served:\n  - {problems}"));
+                platform
+                    .log(LogLevel::Error, &format!("a change of the server is not served:\n  - {problems}"));
                 Arc::clone(before)
             }
         };

@@ -477,12 +477,19 @@ fn leave_out(flat: &mut Flat) {
             check::name(&format!("{what} {name:?}"), name, &mut problems);
         }
         let is_fine = problems.is_empty();
-        warnings.extend(problems.into_iter().map(|problem| format!("left out, as another server lists it: {problem}")));
+        warnings.extend(
+            problems.into_iter().map(|problem| format!("left out, as another server lists it: {problem}")),
+        );
         is_fine
     };
     components.tools.retain(|tool| fits(&tool.place, "tool", &tool.definition.name));
     components.prompts.retain(|prompt| fits(&prompt.place, "prompt", &prompt.definition.name));
-    components.drop_idle_completions();
+    let Components { resources, prompts, completions, .. } = components;
+    completions.retain(|completion| match &completion.of {
+        _ if !completion.place.remote => true,
+        Of::Prompt(name) => prompts.iter().any(|prompt| prompt.definition.name == *name),
+        Of::Resource(uri) => resources.iter().any(|resource| resource.definition.uri == *uri),
+    });
 }
 
 fn places(components: &mut Components) -> impl Iterator<Item = &mut super::Place> {

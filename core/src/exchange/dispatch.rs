@@ -169,7 +169,8 @@ impl Exchange {
             Some(asked) => components.tool_of(name, asked),
             None => components.tool(name),
         };
-        if tool.is_none() && self.tables.chain.is_empty() && self.tables.lacking(Sought::Tool(name)).is_none() {
+        if tool.is_none() && self.tables.chain.is_empty() && self.tables.lacking(Sought::Tool(name)).is_none()
+        {
             return Err(perform::no_tool(name));
         }
         // A call that is taken up was checked when it came.

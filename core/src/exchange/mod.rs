@@ -38,6 +38,7 @@ use crate::{
     version::{Era, ProtocolVersion},
     wire::{
         self,
+        given::Given,
         jsonrpc::{self, Id, Inbound, Message, Messages, Outcome},
         params::{Meta, Params},
     },
@@ -164,7 +165,7 @@ impl Exchange {
         let Ok(Inbound::One(Message::Request { id, method, params })) = jsonrpc::parse(body) else {
             return Reply::accepted();
         };
-        let route = Params::read(params).and_then(|params| {
+        let route = Params::of(params).and_then(|params| {
             let meta = params.meta()?.unwrap_or_default();
             let meta = if version.era() == Era::Legacy { meta.legacy() } else { meta };
             Ok((params, Route { version, meta }))
@@ -260,7 +261,7 @@ impl Exchange {
             Message::Response { id, outcome } => return self.response(id, outcome).await,
         };
         let transport = self.transport();
-        let params = match Params::read(params) {
+        let params = match Params::of(params) {
             Ok(params) => params,
             Err(error) => return Reply::failure(Some(id), &Rejection { era: transport.era(), error }),
         };
@@ -403,7 +404,7 @@ impl Exchange {
         }
     }
 
-    async fn notification(&self, method: &str, params: Option<&RawValue>) -> Reply {
+    async fn notification(&self, method: &str, params: Given<Params<'_>>) -> Reply {
         let era = match inbound::notification(self.transport()) {
             Ok(route) => route.version.era(),
             Err(rejection) => return Reply::failure(None, &rejection),
@@ -424,11 +425,11 @@ impl Exchange {
     }
 
     /// Does what a notification asks for.
-    async fn heed(&self, method: &str, params: Option<&RawValue>, era: Era) -> Reply {
+    async fn heed(&self, method: &str, params: Given<Params<'_>>, era: Era) -> Reply {
         if method != "notifications/cancelled" {
             return Reply::accepted();
         }
-        let Some(id) = Params::read(params).ok().and_then(|params| params.request_id()) else {
+        let Some(id) = Params::of(params).ok().and_then(|params| params.request_id()) else {
             return Reply::accepted();
         };
         match (&self.peer, &self.session, era) {

@@ -253,8 +253,7 @@ async fn find_resource(cx: Context, read: ReadResource) -> Result<ResourceOutput
         None => tables.components.resource(&read.uri),
     };
     let not_found = || Error::resource_not_found(read.uri.clone());
-    let (resource, values) =
-        found.ok_or_else(|| missing(&tables, Sought::Resource(&read.uri), not_found))?;
+    let (resource, values) = found.ok_or_else(|| missing(&tables, Sought::Resource(&read.uri), not_found))?;
     let values = owned(values)?;
     permit(&cx, &**resource).map_err(|error| match error.kind {
         // Who is not shown a template does not learn that there is one.

@@ -82,7 +82,9 @@ pub(crate) fn read(text: &str) -> Events {
                 }
                 event.data.push_str(value);
             }
-            "id" if !value.contains('\0') => read.last_id = Some(value.to_owned()).filter(|id| !id.is_empty()),
+            "id" if !value.contains('\0') => {
+                read.last_id = Some(value.to_owned()).filter(|id| !id.is_empty());
+            }
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 read.retry = value.parse().ok().map(Duration::from_millis);
             }
@@ -119,14 +121,31 @@ mod tests {
     #[test]
     fn a_stream_is_read_however_its_lines_end() {
         for end in ["\n", "\r\n", "\r"] {
-            let text = ["\u{feff}: hello", "event: message", "id: 7", "data: {\"a\":", "data:1}", "", "retry: 250", "data: 2", ""]
-                .join(end);
+            let text = [
+                "\u{feff}: hello",
+                "event: message",
+                "id: 7",
+                "data: {\"a\":",
+                "data:1}",
+                "",
+                "retry: 250",
+                "data: 2",
+                "",
+            ]
+            .join(end);
             let events = read(&text);
-            assert_eq!(events.events, [
-                Event { name: "message".to_owned(), data: "{\"a\": 1}".to_owned() },
-                Event { name: String::new(), data: "2".to_owned() },
-            ], "{end:?}");
-            assert_eq!((events.last_id.as_deref(), events.retry), (Some("7"), Some(Duration::from_millis(250))));
+            assert_eq!(
+                events.events,
+                [
+                    Event { name: "message".to_owned(), data: "{\"a\": 1}".to_owned() },
+                    Event { name: String::new(), data: "2".to_owned() },
+                ],
+                "{end:?}"
+            );
+            assert_eq!(
+                (events.last_id.as_deref(), events.retry),
+                (Some("7"), Some(Duration::from_millis(250)))
+            );
         }
     }
 

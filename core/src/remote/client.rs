@@ -20,8 +20,7 @@ use crate::{
     version::{Era, ProtocolVersion},
     wire::{
         client::{self, Meta, Notice, Params, Peer, Refusal},
-        definition,
-        jsonrpc,
+        definition, jsonrpc,
     },
 };
 
@@ -128,7 +127,9 @@ impl Client<'_> {
                 Probe::Modern(peer) => peer,
                 Probe::Legacy if era.is_none() => self.initialize().await?,
                 Probe::Legacy => {
-                    return Err(Failure::Foreign("it does not speak 2026-07-28, which `Remote::era` asks for".to_owned()));
+                    return Err(Failure::Foreign(
+                        "it does not speak 2026-07-28, which `Remote::era` asks for".to_owned(),
+                    ));
                 }
             },
         };
@@ -140,10 +141,13 @@ impl Client<'_> {
     /// Asks as a client of 2026-07-28 does what the server is (2026-07-28, basic/transports/streamable-http, "Backward
     /// Compatibility").
     async fn discover(&self) -> Result<Probe, Failure> {
-        let modern = Peer { version: ProtocolVersion::V2026_07_28, session: None, offers: Default::default() };
+        let modern =
+            Peer { version: ProtocolVersion::V2026_07_28, session: None, offers: Default::default() };
         let heard = self.send(&modern, &Request::plain("server/discover", Params::default())).await?;
         let speaks = |revisions: &[String], era| {
-            revisions.iter().any(|name| ProtocolVersion::parse(name).is_some_and(|version| version.era() == era))
+            revisions
+                .iter()
+                .any(|name| ProtocolVersion::parse(name).is_some_and(|version| version.era() == era))
         };
         let neither = |revisions: &[String]| {
             let revisions: Vec<_> = revisions.iter().take(9).map(|name| crate::limits::echo(name)).collect();
@@ -166,10 +170,14 @@ impl Client<'_> {
                     false => neither(&supported),
                 }
             }
-            Some(Err(refusal @ Refusal { code: -32020 | -32021, .. })) => Err(Failure::Refused(refusal.clone())),
+            Some(Err(refusal @ Refusal { code: -32020 | -32021, .. })) => {
+                Err(Failure::Refused(refusal.clone()))
+            }
             Some(Err(_)) => Ok(Probe::Legacy),
             None => match heard.status {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Err(heard.failure()),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+                    Err(heard.failure())
+                }
                 status if status.is_client_error() || status.is_success() => Ok(Probe::Legacy),
                 _ => Err(heard.failure()),
             },
@@ -179,17 +187,24 @@ impl Client<'_> {
     /// Begins as a legacy client does (2025-11-25, basic/lifecycle).
     async fn initialize(&self) -> Result<Peer, Failure> {
         let (nothing, info) = (client::capabilities(std::iter::empty()), self.client_info());
-        let unknown = Peer { version: ProtocolVersion::LATEST_LEGACY, session: None, offers: Default::default() };
+        let unknown =
+            Peer { version: ProtocolVersion::LATEST_LEGACY, session: None, offers: Default::default() };
         let request = Request::plain("initialize", Params::initialize(&nothing, &info));
         let heard = self.send(&unknown, &request).await?;
         let session = heard.session.clone();
         let result = answer(heard)?.result;
         let said = client::introduction(&result).and_then(|said| Some((said.settled?, said.offers)));
-        let (settled, offers) =
-            said.ok_or_else(|| Failure::Foreign("what it answers `initialize` with is no InitializeResult".to_owned()))?;
-        let version = ProtocolVersion::parse(&settled).filter(|version| version.era() == Era::Legacy).ok_or_else(|| {
-            Failure::Foreign(format!("it speaks revision {}, which is none of ours", crate::limits::echo(&settled)))
+        let (settled, offers) = said.ok_or_else(|| {
+            Failure::Foreign("what it answers `initialize` with is no InitializeResult".to_owned())
         })?;
+        let version = ProtocolVersion::parse(&settled)
+            .filter(|version| version.era() == Era::Legacy)
+            .ok_or_else(|| {
+                Failure::Foreign(format!(
+                    "it speaks revision {}, which is none of ours",
+                    crate::limits::echo(&settled)
+                ))
+            })?;
         let peer = Peer { version, session, offers };
         let headers = self.headers(&peer, None)?;
         let initialized = jsonrpc::notification("notifications/initialized", None::<()>);
@@ -209,7 +224,8 @@ impl Client<'_> {
         let config = &self.remote.config;
         let headers = self.headers(peer, Some(request))?;
         // Unique in the session of the legacy era, whichever instance it comes from.
-        let id = random_id(self.platform.random()).map_err(|error| Failure::Misconfigured(error.to_string()))?;
+        let id =
+            random_id(self.platform.random()).map_err(|error| Failure::Misconfigured(error.to_string()))?;
         let (nothing, info) = (client::capabilities(std::iter::empty()), self.client_info());
         let progress_token = request.reports_progress.then_some(1);
         let meta = match peer.version.era() {
@@ -225,7 +241,10 @@ impl Client<'_> {
         let body = client::request(&id, request.method, Params { meta, ..request.params });
         let mut heard = post::send(config, self.platform, headers, Some(body), &id).await?;
         for _ in 0..RESUMES_MAX {
-            let Some((last, wait)) = heard.goes_on.take().filter(|_| peer.version.era() == Era::Legacy) else { break };
+            let Some((last, wait)) = heard.goes_on.take().filter(|_| peer.version.era() == Era::Legacy)
+            else {
+                break;
+            };
             // The server lets go of the connection, and is come back to (2025-11-25, basic/transports, "Resumability").
             self.platform.sleep(wait.min(RESUME_WAIT_MAX)).await;
             let mut headers = self.headers(peer, None)?;
@@ -242,7 +261,8 @@ impl Client<'_> {
     fn headers(&self, peer: &Peer, request: Option<&Request<'_>>) -> Result<HeaderMap, Failure> {
         let config = &self.remote.config;
         let mut headers = post::configured(config, self.platform)?;
-        let hops = self.caller.get(&HOPS).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0_u32);
+        let hops =
+            self.caller.get(&HOPS).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0_u32);
         if hops >= HOPS_MAX {
             return Err(Failure::Circle(hops));
         }

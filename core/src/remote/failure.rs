@@ -16,8 +16,15 @@ use crate::{
 const MESSAGE_CHARS_MAX: usize = 1000;
 
 /// The capabilities that a client can be told it lacks.
-const CAPABILITIES: [&str; 7] =
-    ["elicitation.url", "elicitation.form", "elicitation", "sampling.tools", "sampling.context", "sampling", "roots"];
+const CAPABILITIES: [&str; 7] = [
+    "elicitation.url",
+    "elicitation.form",
+    "elicitation",
+    "sampling.tools",
+    "sampling.context",
+    "sampling",
+    "roots",
+];
 
 /// Why another server gave no result.
 #[derive(Debug)]
@@ -48,7 +55,9 @@ impl Failure {
     /// Why, in a few words that a client may read.
     pub(super) fn why(&self) -> String {
         match self {
-            Self::Fetch(FetchError::Timeout(after)) | Self::Slow(after) => format!("no answer within {after:?}"),
+            Self::Fetch(FetchError::Timeout(after)) | Self::Slow(after) => {
+                format!("no answer within {after:?}")
+            }
             Self::Fetch(FetchError::TooLarge(bytes)) => format!("its answer is larger than {bytes} bytes"),
             Self::Fetch(_) => "it cannot be reached".to_owned(),
             Self::Status(status) => format!("it answered with HTTP status {}", status.as_u16()),
@@ -57,8 +66,12 @@ impl Failure {
             }
             Self::Limited(after) => format!("it asks to wait {} s", after.as_secs()),
             Self::Foreign(_) => "its answer is none of this protocol".to_owned(),
-            Self::Refused(refusal) => format!("it answered with error {}: {}", refusal.code, cut(&plain(&refusal.message))),
-            Self::Misconfigured(_) => "this server is not set up to ask it; its log says what is missing".to_owned(),
+            Self::Refused(refusal) => {
+                format!("it answered with error {}: {}", refusal.code, cut(&plain(&refusal.message)))
+            }
+            Self::Misconfigured(_) => {
+                "this server is not set up to ask it; its log says what is missing".to_owned()
+            }
             Self::Circle(hops) => {
                 format!("the request was passed on by {hops} servers, so two of them mount each other")
             }
@@ -82,10 +95,16 @@ impl Failure {
     pub(super) fn error(self, who: &str, uri: Option<&str>) -> Error {
         let (why, cause) = (self.why(), format!("remote {who:?}: {}", self.cause()));
         let says = |what: &str| format!("the server mounted as {who:?} {what}");
-        let internal = |message: String, cause| Error { message: message.into(), cause: Some(cause), ..Error::internal("") };
+        let internal = |message: String, cause| Error {
+            message: message.into(),
+            cause: Some(cause),
+            ..Error::internal("")
+        };
         match self {
             Self::Refused(refusal) => refused(refusal, who, uri),
-            Self::Limited(after) => Error::rate_limited(says(&format!("asks for fewer requests ({why})")), after),
+            Self::Limited(after) => {
+                Error::rate_limited(says(&format!("asks for fewer requests ({why})")), after)
+            }
             Self::Fetch(error) => {
                 let cause = Box::new(Cause { text: cause, ..*Cause::of(&error) });
                 internal(says(&format!("does not answer ({why})")), cause)
@@ -124,9 +143,8 @@ fn refused(Refusal { code, message, data }: Refusal, who: &str, uri: Option<&str
         (-32603, _) => Error::new(ErrorKind::Internal, message),
         (-32021, _) => {
             let required = data.as_ref().and_then(|data| data.get("requiredCapabilities"));
-            let lacks = |path: &&&str| {
-                path.split('.').try_fold(required?, |value: &Value, name| value.get(name))
-            };
+            let lacks =
+                |path: &&&str| path.split('.').try_fold(required?, |value: &Value, name| value.get(name));
             match CAPABILITIES.iter().find(|path| lacks(path).is_some()) {
                 Some(capability) => Error::new(ErrorKind::MissingClientCapability { capability }, message),
                 None => Error::custom(-32021, message),
@@ -134,7 +152,8 @@ fn refused(Refusal { code, message, data }: Refusal, who: &str, uri: Option<&str
         }
         // What is wrong with how it was asked is no mistake of this server's client.
         (-32700 | -32600 | -32601 | -32020 | -32022 | -32042, _) => Error {
-            message: format!("the server mounted as {who:?} refused what was passed on (error {code})").into(),
+            message: format!("the server mounted as {who:?} refused what was passed on (error {code})")
+                .into(),
             ..Error::internal(format!("remote {who:?}: error {code}: {message}"))
         },
         (code, _) => match i32::try_from(code) {

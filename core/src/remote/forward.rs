@@ -52,7 +52,8 @@ pub(super) fn tool(remote: &Remote, definition: ToolDefinition) -> Result<Tool, 
     let headers = param_headers::of(&definition.input_schema).map_err(|problems| problems.join("; "))?;
     let tags = client::tags(&definition.meta);
     let (remote, name) = (remote.share(), definition.name.clone());
-    let (repeated, has_schema) = (Arc::<[ParamHeader]>::from(headers.clone()), definition.output_schema.is_some());
+    let (repeated, has_schema) =
+        (Arc::<[ParamHeader]>::from(headers.clone()), definition.output_schema.is_some());
     let mut tool = Tool::passed_on(definition, headers, move |cx, arguments| {
         let errand = Errand {
             remote: remote.share(),
@@ -79,7 +80,9 @@ pub(super) fn resource(remote: &Remote, definition: ResourceDefinition) -> Resul
         let errand = Errand { remote: remote.share(), cx, target: Target::Resource { uri }, arguments: None };
         Box::pin(async move {
             let result = errand.run().await.map_err(|trouble| errand.error(trouble))?;
-            let Target::Resource { uri } = &errand.target else { return Err(Error::internal("no resource was read")) };
+            let Target::Resource { uri } = &errand.target else {
+                return Err(Error::internal("no resource was read"));
+            };
             client::resource_contents(&result, uri).map_err(|why| errand.error(Failure::Foreign(why).into()))
         })
     });
@@ -231,7 +234,8 @@ impl Errand {
                         "complete" => return Ok(result),
                         "input_required" => {}
                         other => {
-                            let why = format!("it gave a result of type {}, which nobody asked for", echo(other));
+                            let why =
+                                format!("it gave a result of type {}, which nobody asked for", echo(other));
                             return Err(Failure::Foreign(why).into());
                         }
                     }
@@ -239,7 +243,8 @@ impl Errand {
                     result
                 }
             };
-            let InputRequired { requests, state } = client::input_required(&result).map_err(Failure::Foreign)?;
+            let InputRequired { requests, state } =
+                client::input_required(&result).map_err(Failure::Foreign)?;
             let responses = match requests.is_empty() {
                 false => Some(self.put(requests).await?),
                 true => {
@@ -297,7 +302,8 @@ impl Errand {
         match &self.target {
             Target::Tool { name, headers: listed } => {
                 (params.name, params.arguments) = (Some(name.as_ref()), arguments);
-                repeated.extend(headers.unwrap_or(listed).iter().filter_map(|header| header.repeat(arguments)));
+                repeated
+                    .extend(headers.unwrap_or(listed).iter().filter_map(|header| header.repeat(arguments)));
             }
             Target::Resource { uri } => params.uri = Some(uri),
             Target::Prompt { name } => (params.name, params.arguments) = (Some(name.as_ref()), arguments),

@@ -93,8 +93,8 @@ fn key(remote: &Remote, caller: &HeaderMap) -> String {
 }
 
 /// Where the store has it.
-fn partition(remote: &Remote, caller: &HeaderMap) -> Result<Partition, StoreError> {
-    let id = fingerprint(format!("{} {}", remote.identity(), key(remote, caller)).as_bytes());
+fn partition(remote: &Remote, platform: &Platform, caller: &HeaderMap) -> Result<Partition, StoreError> {
+    let id = fingerprint(format!("{} {}", remote.identity(platform), key(remote, caller)).as_bytes());
     Ok(Partition::new(COLLECTION, id)?)
 }
 
@@ -138,7 +138,9 @@ impl Known {
     /// What it lists from now on. Where that is what it listed before, it stays the same.
     pub(super) fn hold(&self, mut held: Held) -> Held {
         let mut knows = self.knows();
-        if let Some(before) = knows.held.as_ref().filter(|before| before.snapshot.generation == held.snapshot.generation) {
+        if let Some(before) =
+            knows.held.as_ref().filter(|before| before.snapshot.generation == held.snapshot.generation)
+        {
             held.snapshot = Arc::clone(&before.snapshot);
         }
         knows.failed = None;
@@ -148,13 +150,15 @@ impl Known {
 
     /// Takes what the store has of it, once per instance.
     pub(super) async fn look(&self, remote: &Remote, platform: &Platform, caller: &HeaderMap) {
-        if self.knows().looked {
+        if self.knows().looked || !platform.store().capabilities().is_store() {
             return;
         }
-        let keys = || Ok::<[Key; 2], StoreError>({
-            let partition = partition(remote, caller)?;
-            [partition.item(PEER)?, partition.item(LISTS)?]
-        });
+        let keys = || {
+            Ok::<[Key; 2], StoreError>({
+                let partition = partition(remote, platform, caller)?;
+                [partition.item(PEER)?, partition.item(LISTS)?]
+            })
+        };
         let found = async { platform.store().get_many(&keys()?, Consistency::Eventual).await };
         let mut found = match found.await {
             Ok(found) => found.into_iter(),
@@ -201,7 +205,7 @@ async fn keep(remote: &Remote, platform: &Platform, caller: &HeaderMap, item: &s
         return;
     }
     let kept = async {
-        let key = partition(remote, caller)?.item(item)?;
+        let key = partition(remote, platform, caller)?.item(item)?;
         platform.store().put(&key, value.into(), Some(STALE_MAX)).await
     };
     if let Err(error) = kept.await {
@@ -210,5 +214,6 @@ async fn keep(remote: &Remote, platform: &Platform, caller: &HeaderMap, item: &s
 }
 
 fn warn(remote: &Remote, platform: &Platform, what: &str, error: &StoreError) {
-    platform.log(LogLevel::Warning, &format!("remote {:?}: what is known of it {what}: {error}", remote.name()));
+    platform
+        .log(LogLevel::Warning, &format!("remote {:?}: what is known of it {what}: {error}", remote.name()));
 }

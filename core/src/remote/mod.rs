@@ -37,7 +37,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
-use self::known::Shelf;
+use self::{failure::Failure, known::Shelf};
 use crate::{
     compose::remotes::{Elsewhere, Found, RemoteState},
     future::BoxFuture,
@@ -104,8 +104,7 @@ pub struct Remote {
 struct Config {
     /// What clients and the log call it.
     name: Text,
-    /// `None` where it is none, which the problems say.
-    url: Option<Uri>,
+    address: Address,
     headers: Vec<(HeaderName, Source)>,
     forwarded: Vec<HeaderName>,
     forwards_authorization: bool,
@@ -115,12 +114,25 @@ struct Config {
     problems: Vec<String>,
 }
 
+/// Where it is.
+#[derive(Clone)]
+enum Address {
+    Given(Uri),
+    /// Where this setting says.
+    Setting(Text),
+    /// It is none, which the problems say.
+    None,
+}
+
 /// Where the value of a header comes from.
 #[derive(Clone)]
 enum Source {
     Given(HeaderValue),
     /// A setting, with this in front of it.
-    Setting { name: Text, before: &'static str },
+    Setting {
+        name: Text,
+        before: &'static str,
+    },
 }
 
 impl Remote {
@@ -128,14 +140,32 @@ impl Remote {
     /// reported when the server is built that mounts it.
     pub fn new(url: impl Into<Text>) -> Self {
         let url = url.into();
-        let (parsed, problems) = match checked(&url) {
-            Ok(parsed) => (Some(parsed), Vec::new()),
-            Err(problem) => (None, vec![problem]),
-        };
-        let name = parsed.as_ref().and_then(Uri::host).unwrap_or("remote").to_owned().into();
+        match checked(&url) {
+            Ok(parsed) => {
+                let name = parsed.host().unwrap_or("remote").to_owned();
+                Self::at(Address::Given(parsed), name.into(), Vec::new())
+            }
+            Err(problem) => Self::at(Address::None, "remote".into(), vec![problem]),
+        }
+    }
+
+    /// The server whose endpoint the setting `variable` names, as where it differs between stages. Where it is not set, or is no
+    /// such address, the server's tools fail and each list says what it lacks; the log says why.
+    ///
+    /// ```
+    /// # use edgemcp::{compose::Mount, prelude::*, remote::Remote};
+    /// let wiki = Remote::from_setting("WIKI_URL").bearer_from("WIKI_TOKEN");
+    /// let server = Server::new("assistant", "1.0.0").mount(Mount::under("wiki", wiki));
+    /// # assert!(server.build().is_ok());
+    /// ```
+    pub fn from_setting(variable: impl Into<Text>) -> Self {
+        Self::at(Address::Setting(variable.into()), "remote".into(), Vec::new())
+    }
+
+    fn at(address: Address, name: Text, problems: Vec<String>) -> Self {
         let config = Config {
             name,
-            url: parsed,
+            address,
             headers: Vec::new(),
             forwarded: Vec::new(),
             forwards_authorization: false,
@@ -248,8 +278,10 @@ impl Remote {
     }
 
     /// What tells it from other servers, and from itself under other settings. Nothing that is secret is in it.
-    fn identity(&self) -> String {
-        let Config { url, headers, forwards_authorization, era, .. } = &*self.config;
+    fn identity(&self, platform: &Platform) -> String {
+        let Config { headers, forwards_authorization, era, .. } = &*self.config;
+        // Where the address is a setting's, it is the one that is set now.
+        let url = self.config.url(platform).ok();
         let mut text = format!("{url:?} {forwards_authorization} {era:?}");
         for (name, source) in headers {
             let value = match source {
@@ -259,6 +291,25 @@ impl Remote {
             text.push_str(&format!("\n{name}: {value}"));
         }
         fingerprint(text.as_bytes())
+    }
+}
+
+impl Config {
+    /// Where it is.
+    fn url(&self, platform: &Platform) -> Result<Uri, Failure> {
+        match &self.address {
+            Address::Given(url) => Ok(url.clone()),
+            Address::Setting(variable) => match platform.var(variable) {
+                Some(url) => checked(url.trim()).map_err(|problem| {
+                    Failure::Misconfigured(format!("the setting `{variable}`: {problem}"))
+                }),
+                None => {
+                    Err(Failure::Misconfigured(format!("the setting `{variable}`, its address, is not set")))
+                }
+            },
+            // A server with such an address is not built.
+            Address::None => Err(Failure::Misconfigured("it has no address".to_owned())),
+        }
     }
 }
 
@@ -339,7 +390,11 @@ impl Elsewhere for Remote {
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An address can hold a key.
-        let host = self.config.url.as_ref().and_then(Uri::host);
+        let host = match &self.config.address {
+            Address::Given(url) => url.host(),
+            Address::Setting(variable) => Some(variable.as_ref()),
+            Address::None => None,
+        };
         f.debug_struct("Remote")
             .field("name", &self.config.name)
             .field("host", &host)

@@ -9,7 +9,10 @@ use serde_json::value::RawValue;
 
 use super::{Config, Source, failure::Failure};
 use crate::{
-    http::{headers::{self, Single}, sse},
+    http::{
+        headers::{self, Single},
+        sse,
+    },
     limits::REMOTE_BYTES_MAX,
     line::SAID_WAITING_MAX,
     platform::{FetchError, Platform},
@@ -17,6 +20,7 @@ use crate::{
     wire::{
         client::{Notice, Refusal, notice, refusal},
         jsonrpc::{self, Inbound, Message, Messages, Outcome},
+        params::member,
     },
 };
 
@@ -69,7 +73,9 @@ pub(super) fn configured(config: &Config, platform: &Platform) -> Result<HeaderM
                     .ok_or_else(|| Failure::Misconfigured(format!("the setting `{variable}` is not set")))?;
                 let value = http::HeaderValue::from_str(&format!("{before}{}", value.trim()));
                 let mut value = value.map_err(|_| {
-                    Failure::Misconfigured(format!("the setting `{variable}` has a character that no header can have"))
+                    Failure::Misconfigured(format!(
+                        "the setting `{variable}` has a character that no header can have"
+                    ))
                 })?;
                 value.set_sensitive(true);
                 value
@@ -91,15 +97,16 @@ pub(super) async fn send(
     body: Option<Vec<u8>>,
     id: &str,
 ) -> Result<Heard, Failure> {
-    // A server with an address that is none is not built.
-    let url = config.url.clone().ok_or_else(|| Failure::Misconfigured("it has no address".to_owned()))?;
+    let url = config.url(platform)?;
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url;
     *request.headers_mut() = headers;
     let accept = match body {
         Some(body) => {
             *request.method_mut() = Method::POST;
-            request.headers_mut().insert(header::CONTENT_TYPE, const { http::HeaderValue::from_static("application/json") });
+            request
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, const { http::HeaderValue::from_static("application/json") });
             *request.body_mut() = body.into();
             "application/json, text/event-stream"
         }
@@ -109,7 +116,8 @@ pub(super) async fn send(
     let agent = const { http::HeaderValue::from_static(concat!("edgemcp/", env!("CARGO_PKG_VERSION"))) };
     request.headers_mut().entry(header::USER_AGENT).or_insert(agent);
 
-    let left = platform.deadline().map_or(config.timeout, |end| end.since(platform.now()).min(config.timeout));
+    let left =
+        platform.deadline().map_or(config.timeout, |end| end.since(platform.now()).min(config.timeout));
     match select(platform.fetch().fetch(request), platform.sleep(left)).await {
         Either::Left((answer, _)) => read(answer.map_err(Failure::Fetch)?, id),
         Either::Right(((), _)) => Err(Failure::Slow(left)),
@@ -126,7 +134,8 @@ fn read(response: Response<Bytes>, id: &str) -> Result<Heard, Failure> {
         Single::Value(id) => Some(id).filter(is_id).map(str::to_owned),
         _ => None,
     };
-    let wait = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let wait =
+        parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let mut heard = Heard {
         status: parts.status,
         session,
@@ -141,13 +150,15 @@ fn read(response: Response<Bytes>, id: &str) -> Result<Heard, Failure> {
         Err(_) if !parts.status.is_success() => return Ok(heard),
         Err(_) => return Err(Failure::Foreign("it is not UTF-8".to_owned())),
     };
-    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind =
+        parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
         let sse::Events { events, last_id, retry } = sse::read(text);
         for event in events.iter().filter(|event| matches!(event.name.as_str(), "" | "message")) {
             heard.take(&event.data, id);
         }
-        heard.goes_on = last_id.filter(|_| heard.outcome.is_none()).map(|last| (last, retry.unwrap_or_default()));
+        heard.goes_on =
+            last_id.filter(|_| heard.outcome.is_none()).map(|last| (last, retry.unwrap_or_default()));
     } else {
         // The end of a line is a space to JSON, and the end of a message to a stream of this server's own.
         heard.take(&text.replace(['\n', '\r'], " "), id);
@@ -159,23 +170,27 @@ impl Heard {
     /// Takes in a message, where it is one that concerns the request `id`.
     fn take(&mut self, text: &str, id: &str) {
         match jsonrpc::parse(text.as_bytes()) {
-            Ok(Inbound::One(message)) => self.hear(message, id),
+            Ok(Inbound::One(message)) => self.hear(message, text, id),
             // Revision 2025-03-26 may say several things at once.
             Ok(Inbound::Batch(Messages(messages))) => {
-                for message in messages.iter().filter_map(|raw| jsonrpc::message(raw.get()).ok()) {
-                    self.hear(message, id);
+                for text in messages.iter().map(|raw| raw.get()) {
+                    if let Ok(message) = jsonrpc::message(text) {
+                        self.hear(message, text, id);
+                    }
                 }
             }
             Err(_) => {}
         }
     }
 
-    fn hear(&mut self, message: Message<'_>, id: &str) {
+    fn hear(&mut self, message: Message<'_>, text: &str, id: &str) {
         match message {
             Message::Response { id: of, outcome } => {
                 // An error may answer a request whose id could not be read.
                 let is_ours = match (of.map(RawValue::get), &outcome) {
-                    (Some(of), _) if of.strip_prefix('"').and_then(|of| of.strip_suffix('"')) == Some(id) => true,
+                    (Some(of), _) if of.strip_prefix('"').and_then(|of| of.strip_suffix('"')) == Some(id) => {
+                        true
+                    }
                     (None | Some("null"), Outcome::Error(_)) => true,
                     _ => false,
                 };
@@ -186,9 +201,9 @@ impl Heard {
                     });
                 }
             }
-            Message::Notification { method, params } => {
+            Message::Notification { method, .. } => {
                 if self.notices.len() < SAID_WAITING_MAX {
-                    self.notices.extend(notice(&method, params));
+                    self.notices.extend(notice(&method, member(text, "params")));
                 }
             }
             // It was told that nobody here can be asked.
@@ -223,14 +238,17 @@ mod tests {
         );
         let heard_stream = heard("Text/Event-Stream", stream);
         assert_eq!((result(&heard_stream), heard_stream.notices.len()), (Some("{}"), 1));
-        for none in ["", "<html>", "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}", "{\"id\":\"7\",\"result\":{}}"] {
+        for none in
+            ["", "<html>", "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}", "{\"id\":\"7\",\"result\":{}}"]
+        {
             assert!(heard("application/json", none).outcome.is_none(), "{none}");
         }
     }
 
     #[test]
     fn an_error_may_have_no_id_and_a_result_may_not() {
-        let error = heard("application/json", r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"m"}}"#);
+        let error =
+            heard("application/json", r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"m"}}"#);
         assert_eq!(error.outcome.unwrap().unwrap_err().code, -32000);
         assert!(heard("application/json", r#"{"jsonrpc":"2.0","id":null,"result":{}}"#).outcome.is_none());
     }
@@ -238,7 +256,11 @@ mod tests {
     #[test]
     fn what_is_too_large_or_too_deep_is_no_answer() {
         let deep = |levels: usize| {
-            format!(r#"{{"jsonrpc":"2.0","id":"7","result":{{"a":{}{}}}}}"#, "[".repeat(levels), "]".repeat(levels))
+            format!(
+                r#"{{"jsonrpc":"2.0","id":"7","result":{{"a":{}{}}}}}"#,
+                "[".repeat(levels),
+                "]".repeat(levels)
+            )
         };
         assert!(heard("application/json", &deep(crate::limits::JSON_DEPTH_MAX - 2)).outcome.is_some());
         assert!(heard("application/json", &deep(crate::limits::JSON_DEPTH_MAX - 1)).outcome.is_none());
@@ -250,9 +272,13 @@ mod tests {
     #[test]
     fn a_wait_is_kept_within_reason() {
         for (said, wait) in [("0", 1), ("30", 30), ("999999999", 3600), ("soon", 1)] {
-            let response = Response::builder().status(429).header("retry-after", said).body(Bytes::new()).unwrap();
+            let response =
+                Response::builder().status(429).header("retry-after", said).body(Bytes::new()).unwrap();
             let failure = read(response, "7").unwrap().failure();
-            assert!(matches!(failure, Failure::Limited(after) if after.as_secs() == wait), "{said}: {failure:?}");
+            assert!(
+                matches!(failure, Failure::Limited(after) if after.as_secs() == wait),
+                "{said}: {failure:?}"
+            );
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     middleware::Unavailable,
     platform::{LogLevel, Platform, Timestamp},
     transform::Components,
+    uri::UriTemplate,
     wire::client::{self, Catalog, Listed, Params},
 };
 
@@ -31,7 +32,11 @@ const TTL_MIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Where it does not answer, and nothing is known of it that could be used.
-pub(super) async fn fresh(remote: &Remote, platform: &Platform, caller: &HeaderMap) -> Result<Found, Unavailable> {
+pub(super) async fn fresh(
+    remote: &Remote,
+    platform: &Platform,
+    caller: &HeaderMap,
+) -> Result<Found, Unavailable> {
     let known = remote.shelf.of(remote, caller);
     known.look(remote, platform, caller).await;
     let now = platform.now();
@@ -46,7 +51,10 @@ pub(super) async fn fresh(remote: &Remote, platform: &Platform, caller: &HeaderM
             Err(failure) => {
                 known.set_failed(platform.now(), &failure.why());
                 let cause = failure.cause();
-                platform.log(LogLevel::Warning, &format!("remote {:?}: its lists could not be had: {cause}", remote.name()));
+                platform.log(
+                    LogLevel::Warning,
+                    &format!("remote {:?}: its lists could not be had: {cause}", remote.name()),
+                );
                 failure
             }
         },
@@ -62,7 +70,11 @@ pub(super) async fn fresh(remote: &Remote, platform: &Platform, caller: &HeaderM
 ///
 /// # Errors
 /// As [`fresh`].
-pub(super) async fn any(remote: &Remote, platform: &Platform, caller: &HeaderMap) -> Result<Found, Unavailable> {
+pub(super) async fn any(
+    remote: &Remote,
+    platform: &Platform,
+    caller: &HeaderMap,
+) -> Result<Found, Unavailable> {
     let known = remote.shelf.of(remote, caller);
     known.look(remote, platform, caller).await;
     match peek(remote, platform, caller) {
@@ -86,7 +98,12 @@ fn unavailable(remote: &Remote, why: String) -> Unavailable {
 }
 
 /// Asks for all that the server lists.
-async fn ask(remote: &Remote, platform: &Platform, caller: &HeaderMap, known: &Arc<Known>) -> Result<Held, Failure> {
+async fn ask(
+    remote: &Remote,
+    platform: &Platform,
+    caller: &HeaderMap,
+    known: &Arc<Known>,
+) -> Result<Held, Failure> {
     let client = Client { remote, platform, caller, known };
     let offers = client.peer().await?.offers;
     let at = platform.now();
@@ -154,7 +171,9 @@ async fn pages(client: Client<'_>, method: &'static str, name: &str) -> Result<P
         }
         match next_cursor {
             None => return Ok(pages),
-            next if next == cursor => return Err(foreign("its cursor leads back to where it stands".to_owned())),
+            next if next == cursor => {
+                return Err(foreign("its cursor leads back to where it stands".to_owned()));
+            }
             next => cursor = next,
         }
     }
@@ -173,12 +192,17 @@ fn held(remote: &Remote, platform: &Platform, catalog: &Catalog<'_>, is_new: boo
     let leave_out = |what: &str, entry: &RawValue, why: String| {
         if is_new {
             let shown = echo(entry.get());
-            platform.log(LogLevel::Warning, &format!("remote {:?}: {what} {shown} is left out: {why}", remote.name()));
+            platform.log(
+                LogLevel::Warning,
+                &format!("remote {:?}: {what} {shown} is left out: {why}", remote.name()),
+            );
         }
     };
     for entry in &catalog.tools {
         match client::tool(entry).and_then(|definition| forward::tool(remote, definition)) {
-            Ok(tool) if components.tools.iter().any(|known| known.definition.name == tool.definition.name) => {
+            Ok(tool)
+                if components.tools.iter().any(|known| known.definition.name == tool.definition.name) =>
+            {
                 leave_out("tool", entry, "another one has its name".to_owned());
             }
             Ok(tool) => components.tools.push(tool),
@@ -187,7 +211,12 @@ fn held(remote: &Remote, platform: &Platform, catalog: &Catalog<'_>, is_new: boo
     }
     for entry in catalog.resources.iter().chain(&catalog.templates) {
         match client::resource(entry).and_then(|definition| forward::resource(remote, definition)) {
-            Ok(resource) if components.resources.iter().any(|known| known.definition.uri == resource.definition.uri) => {
+            Ok(resource)
+                if components
+                    .resources
+                    .iter()
+                    .any(|known| known.definition.uri == resource.definition.uri) =>
+            {
                 leave_out("resource", entry, "another one has its URI".to_owned());
             }
             Ok(resource) => components.resources.push(resource),
@@ -211,7 +240,7 @@ fn held(remote: &Remote, platform: &Platform, catalog: &Catalog<'_>, is_new: boo
         }
         for resource in &components.resources {
             let of = Of::Resource(resource.definition.uri.clone());
-            let names = resource.template.iter().flat_map(|template| template.names());
+            let names = resource.template.iter().flat_map(UriTemplate::names);
             components.completions.extend(names.map(|name| forward::completion(remote, of.clone(), name)));
         }
     }

@@ -226,7 +226,10 @@ impl Tables {
         };
         let mut tables = Self {
             offers,
-            hint: CacheHint::new(if flat.lacks.is_empty() { list_ttl } else { list_ttl.min(LACKING_TTL) }, scope),
+            hint: CacheHint::new(
+                if flat.lacks.is_empty() { list_ttl } else { list_ttl.min(LACKING_TTL) },
+                scope,
+            ),
             chain: scopes.first().map_or_else(|| Arc::from([]), |root| Arc::clone(&root.chain)),
             scopes,
             views: views.collect(),

@@ -79,7 +79,9 @@ pub(crate) fn passed_on(method: &str, params: &RawValue, version: ProtocolVersio
                 ("url", _, Some(_)) if is_modern => Ok(whole("elicitation/create", "elicitation.url")),
                 ("form", Some(schema), _) => Ok(Ask::Form { message: elicit.message, schema }),
                 ("url", _, Some(url)) => Ok(Ask::Url { message: elicit.message, url }),
-                (mode, ..) => Err(format!("an elicitation of mode {} cannot be passed on", crate::limits::echo(mode))),
+                (mode, ..) => {
+                    Err(format!("an elicitation of mode {} cannot be passed on", crate::limits::echo(mode)))
+                }
             }
         }
         "sampling/createMessage" => {
@@ -87,12 +89,15 @@ pub(crate) fn passed_on(method: &str, params: &RawValue, version: ProtocolVersio
                 read(params, "an object with `messages` (CreateMessageRequestParams)")?;
             let has_tools = tools.is_some() || tool_choice.is_some();
             let has_several = || {
-                let messages: Vec<Map<String, Value>> = serde_json::from_str(messages.get()).unwrap_or_default();
+                let messages: Vec<Map<String, Value>> =
+                    serde_json::from_str(messages.get()).unwrap_or_default();
                 messages.iter().any(|message| message.get("content").is_some_and(Value::is_array))
             };
             match version < ProtocolVersion::V2025_11_25 && (has_tools || has_several()) {
                 true => Err("a model is sampled so since revision 2025-11-25 only".to_owned()),
-                false => Ok(whole("sampling/createMessage", if has_tools { "sampling.tools" } else { "sampling" })),
+                false => {
+                    Ok(whole("sampling/createMessage", if has_tools { "sampling.tools" } else { "sampling" }))
+                }
             }
         }
         "roots/list" => Ok(Ask::Roots),

@@ -1,6 +1,7 @@
 //! Reads one JSON-RPC message from bytes, and writes the answers to it.
 //!
-//! Parameters stay raw until their type is known, so that they are deserialized once, straight from the request.
+//! One pass finds the members of the message, of its parameters and of their metadata. They stay raw until their type is
+//! known, so that they are deserialized once, straight from the request.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,7 +12,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
-use super::{definition::raw, results::Empty};
+use super::{definition::raw, given::Given, params::Params, results::Empty};
 use crate::{
     error::{Error, ErrorKind, seconds_ceil},
     limits::{BATCH_MESSAGES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX, METHOD_BYTES_MAX},
@@ -24,11 +25,11 @@ pub(crate) enum Message<'a> {
     Request {
         id: Id<'a>,
         method: Cow<'a, str>,
-        params: Option<&'a RawValue>,
+        params: Given<Params<'a>>,
     },
     Notification {
         method: Cow<'a, str>,
-        params: Option<&'a RawValue>,
+        params: Given<Params<'a>>,
     },
     /// A client's answer to a request of the server's.
     Response {
@@ -47,6 +48,7 @@ pub(crate) enum Outcome<'a> {
 
 /// What a body holds.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and the large one is what mostly comes")]
 pub(crate) enum Inbound<'a> {
     One(Message<'a>),
     /// The messages of a batch, each still to be read on its own.
@@ -122,8 +124,8 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    params: Given<Params<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -145,7 +147,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Inbound<'_>, Error> {
         return Err(Error::new(ErrorKind::Parse, "the body is not UTF-8"));
     };
     if body.trim_start().starts_with('[') {
-        let messages = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
+        let messages = serde_json::from_str(body).map_err(|error| unreadable(body, &error))?;
         return Ok(Inbound::Batch(messages));
     }
     message(body).map(Inbound::One)
@@ -160,7 +162,7 @@ pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
     if text.starts_with('[') {
         return Err(Error::invalid_request("the message is an array, not an object"));
     }
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| unreadable(text, &error))?;
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err(Error::invalid_request("`jsonrpc` must be \"2.0\""));
     }
@@ -188,9 +190,12 @@ pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
     })
 }
 
-fn unreadable(error: &serde_json::Error) -> Error {
+fn unreadable(text: &str, error: &serde_json::Error) -> Error {
+    let is_json = || serde_json::from_str::<&RawValue>(text).is_ok();
     match error.classify() {
         Category::Data => Error::invalid_request("the body is no JSON-RPC message"),
+        // A number where an object must be may be one that no type holds.
+        Category::Syntax if is_json() => Error::invalid_request("the body is no JSON-RPC message"),
         Category::Syntax | Category::Eof | Category::Io => {
             let (line, column) = (error.line(), error.column());
             Error::new(ErrorKind::Parse, format!("the body is not JSON (line {line}, column {column})"))
@@ -413,6 +418,18 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_where_parameters_do_is_json_or_not() {
+        let body = |params: &str| format!(r#"{{"jsonrpc":"2.0","method":"m","params":{params}}}"#);
+        for params in ["{}", "null", "[1,[2]]", "7", "-7", "1.5", r#""a\u0000""#, "true"] {
+            assert!(parse(body(params).as_bytes()).is_ok(), "{params}");
+        }
+        // No type holds it, and it is JSON all the same.
+        assert_eq!(kind(&body("1e999")), ErrorKind::InvalidRequest);
+        assert_eq!(kind(&body("1e")), ErrorKind::Parse);
+        assert_eq!(kind(&body("[1")), ErrorKind::Parse);
+    }
+
+    #[test]
     fn an_id_is_a_string_or_an_integer() {
         for id in ["null", "true", "1.5", "1e3", "{}", "[]"] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
@@ -484,10 +501,13 @@ mod properties {
             };
             let (body, id) = (body.to_string(), id.to_string());
             let compact = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap();
-            let is_params = |read: Option<&RawValue>| match read {
-                Some(read) => compact(read) == compact(&params),
+            // What is in them is read elsewhere.
+            let is_params = |read: Given<Params<'_>>| match (read, compact(&params)) {
                 // Parameters that are null are none.
-                None => params.get() == "null",
+                (Given::Nothing, given) => given.is_null(),
+                (Given::Object(_), given) => given.is_object(),
+                (Given::Other, given) => !given.is_null() && !given.is_object(),
+                (Given::Twice, _) => false,
             };
             match parse(body.as_bytes()).unwrap() {
                 Inbound::One(Message::Request { id: read, method: named, params: read_params }) => {

@@ -10,6 +10,7 @@ pub(crate) mod capabilities;
 pub(crate) mod client;
 pub(crate) mod definition;
 pub(crate) mod exact;
+pub(crate) mod given;
 pub(crate) mod jsonrpc;
 mod legacy;
 mod modern;

@@ -8,77 +8,99 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use super::given::{Given, Known, Place};
 use crate::{
     error::Error,
     limits::{ID_BYTES_MAX, MEMBERS_MAX, SUBSCRIPTIONS_MAX, URI_BYTES_MAX, cut, echo},
     model::{Completed, Input, Listened, Listing, LoggingLevel, Pairs, Request, Responses},
-    wire::jsonrpc::present,
 };
 
 /// The members of `params` that any method of either era has, still as JSON. Others are ignored.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Params<'a> {
-    #[serde(borrow, rename = "_meta")]
-    meta: Option<&'a RawValue>,
-    #[serde(borrow)]
+    meta: Given<Meta<'a>>,
     name: Option<&'a RawValue>,
-    #[serde(borrow)]
     uri: Option<&'a RawValue>,
-    #[serde(borrow)]
     arguments: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     input_responses: Option<&'a RawValue>,
-    #[serde(borrow)]
     request_state: Option<&'a RawValue>,
-    #[serde(borrow)]
     cursor: Option<&'a RawValue>,
-    #[serde(borrow)]
     protocol_version: Option<&'a RawValue>,
-    #[serde(borrow)]
     capabilities: Option<&'a RawValue>,
-    #[serde(borrow)]
     client_info: Option<&'a RawValue>,
-    #[serde(borrow)]
     level: Option<&'a RawValue>,
-    #[serde(borrow, rename = "ref")]
     reference: Option<&'a RawValue>,
-    #[serde(borrow)]
     argument: Option<&'a RawValue>,
-    #[serde(borrow)]
     context: Option<&'a RawValue>,
-    #[serde(borrow)]
     notifications: Option<&'a RawValue>,
-    #[serde(borrow)]
     task_id: Option<&'a RawValue>,
-    #[serde(borrow)]
     request_id: Option<&'a RawValue>,
 }
 
+impl<'a> Known<'a> for Params<'a> {
+    fn place(&mut self, key: &str) -> Option<(u32, Place<'_, 'a>)> {
+        Some(match key {
+            "_meta" => (0, Place::Meta(&mut self.meta)),
+            "name" => (1, Place::Json(&mut self.name)),
+            "uri" => (2, Place::Json(&mut self.uri)),
+            "arguments" => (3, Place::Json(&mut self.arguments)),
+            "inputResponses" => (4, Place::JsonOrNull(&mut self.input_responses)),
+            "requestState" => (5, Place::Json(&mut self.request_state)),
+            "cursor" => (6, Place::Json(&mut self.cursor)),
+            "protocolVersion" => (7, Place::Json(&mut self.protocol_version)),
+            "capabilities" => (8, Place::Json(&mut self.capabilities)),
+            "clientInfo" => (9, Place::Json(&mut self.client_info)),
+            "level" => (10, Place::Json(&mut self.level)),
+            "ref" => (11, Place::Json(&mut self.reference)),
+            "argument" => (12, Place::Json(&mut self.argument)),
+            "context" => (13, Place::Json(&mut self.context)),
+            "notifications" => (14, Place::Json(&mut self.notifications)),
+            "taskId" => (15, Place::Json(&mut self.task_id)),
+            "requestId" => (16, Place::Json(&mut self.request_id)),
+            _ => return None,
+        })
+    }
+}
+
 /// What a request's `_meta` says about the request itself (2026-07-28, basic/index, "`_meta`").
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Meta<'a> {
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "present",
-        rename = "io.modelcontextprotocol/protocolVersion"
-    )]
     pub(crate) protocol_version: Option<&'a RawValue>,
-    #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
     pub(crate) client_capabilities: Option<&'a RawValue>,
-    #[serde(borrow, rename = "io.modelcontextprotocol/clientInfo")]
     pub(crate) client_info: Option<&'a RawValue>,
-    #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
     log_level: Option<&'a RawValue>,
-    #[serde(borrow, rename = "progressToken")]
     progress_token: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(crate) traceparent: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(crate) tracestate: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(crate) baggage: Option<&'a RawValue>,
+}
+
+impl<'a> Known<'a> for Meta<'a> {
+    fn place(&mut self, key: &str) -> Option<(u32, Place<'_, 'a>)> {
+        Some(match key {
+            "io.modelcontextprotocol/protocolVersion" => (0, Place::JsonOrNull(&mut self.protocol_version)),
+            "io.modelcontextprotocol/clientCapabilities" => (1, Place::Json(&mut self.client_capabilities)),
+            "io.modelcontextprotocol/clientInfo" => (2, Place::Json(&mut self.client_info)),
+            "io.modelcontextprotocol/logLevel" => (3, Place::Json(&mut self.log_level)),
+            "progressToken" => (4, Place::Json(&mut self.progress_token)),
+            "traceparent" => (5, Place::Json(&mut self.traceparent)),
+            "tracestate" => (6, Place::Json(&mut self.tracestate)),
+            "baggage" => (7, Place::Json(&mut self.baggage)),
+            _ => return None,
+        })
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Given<Params<'a>> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Given::take(deserializer)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Given<Meta<'a>> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Given::take(deserializer)
+    }
 }
 
 impl<'a> Meta<'a> {
@@ -119,20 +141,20 @@ impl<'a> Meta<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// Reads `params`; absent ones have no members.
+    /// The parameters that were given; absent ones have no members.
     ///
     /// # Errors
     /// `InvalidParams` where they are no object, or have a member twice.
-    pub(crate) fn read(raw: Option<&'a RawValue>) -> Result<Self, Error> {
-        raw.map_or(Ok(Self::default()), |raw| object("params", raw))
+    pub(crate) fn of(given: Given<Self>) -> Result<Self, Error> {
+        given.read("params").map(Option::unwrap_or_default)
     }
 
     /// The request's `_meta`, where it has one.
     ///
     /// # Errors
-    /// As [`Params::read`].
+    /// As [`Params::of`].
     pub(crate) fn meta(&self) -> Result<Option<Meta<'a>>, Error> {
-        self.meta.map(|raw| object("params._meta", raw)).transpose()
+        self.meta.read("params._meta")
     }
 
     /// The member that the `Mcp-Name` header repeats, where the method has one and it is a string.
@@ -340,14 +362,6 @@ pub(super) fn knows(method: &str) -> bool {
     !matches!(Params::default().decode(method), Ok(None))
 }
 
-/// JSON that must be an object.
-fn object<'a, T: Deserialize<'a>>(what: &str, raw: &'a RawValue) -> Result<T, Error> {
-    if !raw.get().starts_with('{') {
-        return Err(Error::invalid_params(format!("`{what}` must be an object")));
-    }
-    serde_json::from_str(raw.get()).map_err(|_| Error::invalid_params(format!("`{what}` has a member twice")))
-}
-
 /// A member that must be there and be an object of this shape.
 fn shaped<'a, T: Deserialize<'a>>(name: &str, raw: Option<&'a RawValue>, shape: &str) -> Result<T, Error> {
     let raw = raw.ok_or_else(|| Error::invalid_params(format!("`params` must have `{name}`")))?;
@@ -382,13 +396,19 @@ fn level(name: &str, raw: &RawValue) -> Result<LoggingLevel, Error> {
 
 /// `raw` as a string, where it is one.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
+    let text = raw.get();
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match quoted.filter(|quoted| !quoted.contains('\\')) {
+        // What needs no unescaping was read when the whole was.
+        Some(quoted) => Some(Cow::Borrowed(quoted)),
+        None => serde_json::from_str::<Text<'_>>(text).ok().map(|text| text.0),
+    }
 }
 
 /// A string that borrows where it can; serde's `Cow` borrows only behind an attribute.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 fn strings<'a>(name: &str, raw: &'a RawValue) -> Result<Pairs<'a>, Error> {
     let Object(pairs) = serde_json::from_str::<Object<'_, Text<'_>>>(raw.get()).map_err(|_| {
@@ -433,6 +453,27 @@ pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<&'a RawValue> {
         }
     }
     serde_json::Deserializer::from_str(text).deserialize_map(Find(name)).ok()?
+}
+
+/// The members of a JSON object, however many, in their order; `None` where `text` is no object.
+pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    struct All;
+    impl<'de> Visitor<'de> for All {
+        type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(Text(key)) = map.next_key()? {
+                members.push((key, map.next_value()?));
+            }
+            Ok(members)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_map(All).ok()
 }
 
 /// The members of a JSON object, by name; `None` where `text` is no object, or has more than [`MEMBERS_MAX`].
@@ -518,6 +559,10 @@ mod properties {
         RawValue::from_string(value.to_string()).unwrap()
     }
 
+    fn read(raw: &RawValue) -> Result<Params<'_>, Error> {
+        Params::of(serde_json::from_str(raw.get()).unwrap())
+    }
+
     /// What `method` with `params` asks for in each era that has it.
     fn each(
         method: &str,
@@ -525,7 +570,7 @@ mod properties {
         check: impl Fn(Request<'_>) -> Result<(), TestCaseError>,
     ) -> Result<(), TestCaseError> {
         let raw = raw(params);
-        let params = Params::read(Some(&raw)).unwrap();
+        let params = read(&raw).unwrap();
         for era in [Era::Legacy, Era::Modern] {
             match wire::decode(era, method, &params) {
                 Ok(request) => check(request)?,
@@ -609,7 +654,7 @@ mod properties {
                 params["requestState"] = state.as_str().into();
             }
             let raw = raw(&params);
-            let Input { state: read, responses } = Params::read(Some(&raw)).unwrap().input().unwrap();
+            let Input { state: read, responses } = read(&raw).unwrap().input().unwrap();
             prop_assert_eq!(read.as_deref(), state.as_deref());
             let read = responses.iter().map(|(key, value)| (key.clone().into_owned(), serde_json::from_str(value.get()).unwrap()));
             prop_assert_eq!(read.collect::<Vec<(String, Value)>>(), answers.into_iter().collect::<Vec<_>>());
@@ -623,6 +668,48 @@ mod properties {
                 }
                 other => Err(TestCaseError::fail(format!("{other:?}"))),
             })?;
+        }
+
+        #[test]
+        fn a_member_that_stands_there_twice_is_refused_and_an_unknown_one_is_not(
+            name in prop::sample::select(vec!["name", "_meta", "taskId", "inputResponses"]), one in json(), other in json(),
+        ) {
+            let (one, other) = (one.to_string(), other.to_string());
+            for name in [name, "else"] {
+                let raw = RawValue::from_string(format!(r#"{{"{name}":{one},"arguments":{{}},"{name}":{other}}}"#)).unwrap();
+                prop_assert_eq!(read(&raw).is_ok(), name == "else");
+            }
+            // What is wrong with the metadata is told by whoever asks for it, and of nothing else.
+            let meta = format!(r#"{{"requestId":1,"_meta":{{"baggage":{one},"else":1,"baggage":{other}}}}}"#);
+            let raw = RawValue::from_string(meta).unwrap();
+            let params = read(&raw).unwrap();
+            prop_assert!(params.request_id().is_some());
+            prop_assert_eq!(params.meta().unwrap_err().message, "`params._meta` has a member twice");
+        }
+
+        #[test]
+        fn what_is_no_object_is_refused_and_null_is_nothing(value in json()) {
+            let params = raw(&value);
+            match read(&params) {
+                Ok(_) => prop_assert!(value.is_object() || value.is_null()),
+                Err(error) => {
+                    prop_assert!(!value.is_object());
+                    prop_assert_eq!(error.message, "`params` must be an object");
+                }
+            }
+            let within = raw(&json!({"_meta": value, "name": "t"}));
+            let params = read(&within).unwrap();
+            prop_assert!(params.routed_name("tools/call").is_some_and(|name| name == "t"));
+            match params.meta() {
+                Ok(meta) => prop_assert!(meta.is_some() == value.is_object() && (value.is_object() || value.is_null())),
+                Err(error) => prop_assert_eq!(error.message, "`params._meta` must be an object"),
+            }
+        }
+
+        #[test]
+        fn a_string_is_read_as_it_was_written(text: String) {
+            let raw = raw(&Value::from(text.as_str()));
+            prop_assert_eq!(string(&raw).unwrap(), text);
         }
 
         #[test]
@@ -643,7 +730,7 @@ mod properties {
                 object.extend(MEMBERS.map(|name| (name.to_owned(), member.clone())));
             }
             let raw = raw(&params);
-            let Ok(read) = Params::read(Some(&raw)) else {
+            let Ok(read) = read(&raw) else {
                 prop_assert!(!params.is_object());
                 return Ok(());
             };

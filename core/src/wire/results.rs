@@ -310,7 +310,10 @@ struct WireMessage<'a> {
 /// One block of content.
 #[derive(Serialize)]
 #[serde(untagged)]
-#[allow(clippy::large_enum_variant, reason = "nearly every block is of the large kind, and each is written at once")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every block is of the large kind, and each is written at once"
+)]
 pub(super) enum WireContent<'a> {
     Own(WireBlock<'a>),
     /// Another server's, as it came.

@@ -41,8 +41,13 @@ fn asking() -> (Server, Arc<AtomicUsize>) {
             Ok::<_, ToolError>(said.text())
         }))
         .tool(Tool::new("all", "Ask for all at once.", |cx: Context, _: NoArguments| async move {
-            let (Name { name }, said, roots) =
-                cx.ask().elicit::<Name>("What is your name?").key("name").sample("Say hello.").roots().await?;
+            let (Name { name }, said, roots) = cx
+                .ask()
+                .elicit::<Name>("What is your name?")
+                .key("name")
+                .sample("Say hello.")
+                .roots()
+                .await?;
             Ok::<_, ToolError>(format!("{name} {} {}", said.text(), roots.len()))
         }))
         .tool(Tool::new("open", "Send somebody somewhere.", |cx: Context, _: NoArguments| async move {
@@ -75,7 +80,12 @@ fn a_modern_client_is_asked_and_the_remote_hears_its_answer() {
     let call = json!({"name": "far_greet", "_meta": capable()});
     let asked = stage.modern("tools/call", call.clone());
     let ask = &asked.json["result"]["inputRequests"]["name"];
-    assert_eq!((&ask["method"], &ask["params"]["message"]), (&json!("elicitation/create"), &json!("What is your name?")), "{}", asked.text);
+    assert_eq!(
+        (&ask["method"], &ask["params"]["message"]),
+        (&json!("elicitation/create"), &json!("What is your name?")),
+        "{}",
+        asked.text
+    );
     assert_eq!(ask["params"]["requestedSchema"]["properties"]["name"]["maxLength"], 20);
     assert_eq!(far.take().iter().filter(|seen| seen.method() == "tools/call").count(), 1);
     // Any instance goes on, and the remote is not asked from the beginning.
@@ -85,7 +95,10 @@ fn a_modern_client_is_asked_and_the_remote_hears_its_answer() {
     let calls: Vec<_> = far.take().into_iter().filter(|seen| seen.method() == "tools/call").collect();
     let [resumed] = calls.as_slice() else { panic!("{calls:?}") };
     assert_eq!(resumed.body["params"]["inputResponses"], json!({"name": accept("Ada")}));
-    assert_ne!(resumed.body["params"]["requestState"], asked.json["result"]["requestState"], "each seals its own");
+    assert_ne!(
+        resumed.body["params"]["requestState"], asked.json["result"]["requestState"],
+        "each seals its own"
+    );
     assert_eq!(begun.load(Ordering::Relaxed), 2, "once for each round");
 }
 
@@ -93,10 +106,18 @@ fn a_modern_client_is_asked_and_the_remote_hears_its_answer() {
 fn resources_and_prompts_ask_as_tools_do() {
     let far = Far::new(asking().0, Speaks::ModernOnly);
     let stage = stage(&far);
-    for (method, mut params) in [("resources/read", json!({"uri": "data://far/asked"})), ("prompts/get", json!({"name": "far_asked"}))] {
+    for (method, mut params) in [
+        ("resources/read", json!({"uri": "data://far/asked"})),
+        ("prompts/get", json!({"name": "far_asked"})),
+    ] {
         params["_meta"] = capable();
         let asked = stage.modern(method, params.clone());
-        let (key, _) = asked.json["result"]["inputRequests"].as_object().unwrap_or_else(|| panic!("{}", asked.text)).iter().next().unwrap();
+        let (key, _) = asked.json["result"]["inputRequests"]
+            .as_object()
+            .unwrap_or_else(|| panic!("{}", asked.text))
+            .iter()
+            .next()
+            .unwrap();
         let answer = again(&stage, method, params, &asked, json!({key: accept("Ada")}));
         assert!(answer.text.contains("Ada"), "{method}: {}", answer.text);
         assert_eq!(answer.json["result"]["resultType"], "complete", "{method}");
@@ -112,7 +133,10 @@ fn one_round_after_the_other_is_gone_through() {
     let second = again(&stage, "tools/call", call.clone(), &first, json!({"ask-1": accept("Ada")}));
     let ask = &second.json["result"]["inputRequests"]["ask-2"];
     assert_eq!(ask["method"], "sampling/createMessage", "{}", second.text);
-    assert_eq!((&ask["params"]["maxTokens"], &ask["params"]["messages"][0]["content"]["text"]), (&json!(9), &json!("Greet Ada.")));
+    assert_eq!(
+        (&ask["params"]["maxTokens"], &ask["params"]["messages"][0]["content"]["text"]),
+        (&json!(9), &json!("Greet Ada."))
+    );
     let said = json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "Hello!"}});
     let answer = again(&stage, "tools/call", call, &second, json!({"ask-2": said}));
     assert_eq!(answer.message(), "Hello!");
@@ -144,13 +168,22 @@ fn a_remote_is_told_what_the_client_can_be_asked_and_no_more() {
     let stage = stage(&far);
     for (declared, passed) in [
         (json!({}), json!({})),
-        (json!({"elicitation": {}, "extensions": {"io.modelcontextprotocol/tasks": {}}}), json!({"elicitation": {"form": {}}})),
-        (json!({"sampling": {"tools": {}}, "roots": {"listChanged": true}}), json!({"sampling": {"tools": {}}, "roots": {}})),
+        (
+            json!({"elicitation": {}, "extensions": {"io.modelcontextprotocol/tasks": {}}}),
+            json!({"elicitation": {"form": {}}}),
+        ),
+        (
+            json!({"sampling": {"tools": {}}, "roots": {"listChanged": true}}),
+            json!({"sampling": {"tools": {}}, "roots": {}}),
+        ),
     ] {
         let meta = json!({"io.modelcontextprotocol/clientCapabilities": declared});
         stage.modern("tools/call", json!({"name": "far_greet", "_meta": meta}));
         let seen = far.take().pop().unwrap();
-        assert_eq!(seen.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"], passed, "{declared}");
+        assert_eq!(
+            seen.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"], passed,
+            "{declared}"
+        );
     }
 }
 
@@ -185,11 +218,16 @@ fn a_legacy_client_in_a_session_is_asked_on_its_stream() {
         let session = Session::of(&stage, version, &crate::common::live::capabilities(), None);
         let mut reading = session.call("far_greet");
         let ask = &reading.asks()[0];
-        assert_eq!((&ask["method"], &ask["params"]["message"]), (&json!("elicitation/create"), &json!("What is your name?")));
+        assert_eq!(
+            (&ask["method"], &ask["params"]["message"]),
+            (&json!("elicitation/create"), &json!("What is your name?"))
+        );
         // It answers to another instance.
         let other = stage.beside(near(remote()));
         session.at(&other).answer(&reading.ask_id(), accept("Ada"));
-        crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || drop(reading.poll()));
+        crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || {
+            reading.poll();
+        });
         assert_eq!(reading.answer().as_deref(), Some("Hello, Ada!"), "{version}: {}", reading.text);
         assert_eq!(begun.load(Ordering::Relaxed), 2, "once for each round");
     }
@@ -210,10 +248,16 @@ fn a_legacy_client_is_sent_to_an_address_as_its_revision_has_it() {
     let session = Session::begin(&stage);
     let mut reading = session.call("far_open");
     let params = reading.asks()[0]["params"].clone();
-    assert_eq!((&params["mode"], &params["url"]), (&json!("url"), &json!("https://example.com/in")), "{params}");
+    assert_eq!(
+        (&params["mode"], &params["url"]),
+        (&json!("url"), &json!("https://example.com/in")),
+        "{params}"
+    );
     assert!(params["elicitationId"].is_string(), "{params}");
     session.answer(&reading.ask_id(), json!({"action": "accept"}));
-    crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || drop(reading.poll()));
+    crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || {
+        reading.poll();
+    });
     assert_eq!(reading.answer().as_deref(), Some("opened"), "{}", reading.text);
 }
 
@@ -231,37 +275,56 @@ fn a_legacy_remote_is_told_that_nobody_can_be_asked() {
 #[test]
 fn a_remote_that_asks_what_nobody_can_be_asked_or_without_end_is_refused() {
     let (far, stage) = canned(|seen, round| {
-        result(seen, &json!({
-            "resultType": "input_required", "requestState": format!("s{round}"),
-            "inputRequests": {"k": {"method": "tools/list", "params": {}}},
-        }))
+        result(
+            seen,
+            &json!({
+                "resultType": "input_required", "requestState": format!("s{round}"),
+                "inputRequests": {"k": {"method": "tools/list", "params": {}}},
+            }),
+        )
     });
     let call = json!({"name": "far_greet", "_meta": capable()});
     let answer = stage.modern("tools/call", call.clone());
-    assert_eq!(answer.message(), "the server mounted as \"far\" cannot be used (its answer is none of this protocol)");
-    assert!(stage.log.all().contains("\"tools/list\" is nothing that a client can be asked"), "{}", stage.log.all());
+    assert_eq!(
+        answer.message(),
+        "the server mounted as \"far\" cannot be used (its answer is none of this protocol)"
+    );
+    assert!(
+        stage.log.all().contains("\"tools/list\" is nothing that a client can be asked"),
+        "{}",
+        stage.log.all()
+    );
     drop(far);
 
     // It has nothing to ask, and only wants to be asked again.
     let (far, stage) = canned(|seen, round| match round {
         0..=2 => result(seen, &json!({"resultType": "input_required", "requestState": format!("s{round}")})),
-        _ => result(seen, &json!({"resultType": "complete", "content": [{"type": "text", "text": seen.body["params"]["requestState"]}]})),
+        _ => result(
+            seen,
+            &json!({"resultType": "complete", "content": [{"type": "text", "text": seen.body["params"]["requestState"]}]}),
+        ),
     });
     let mut reading = crate::common::live::Reading::of(&stage, request(&call));
-    crate::common::live::pass(&stage, std::time::Duration::from_secs(4), || drop(reading.poll()));
+    crate::common::live::pass(&stage, std::time::Duration::from_secs(4), || {
+        reading.poll();
+    });
     assert!(reading.text.contains("\"text\":\"s2\""), "{}", reading.text);
     assert_eq!(far.take().iter().filter(|seen| seen.method() == "tools/call").count(), 4);
 
     let (far, stage) =
         canned(|seen, _| result(seen, &json!({"resultType": "input_required", "requestState": "again"})));
     let mut reading = crate::common::live::Reading::of(&stage, request(&call));
-    crate::common::live::pass(&stage, std::time::Duration::from_secs(20), || drop(reading.poll()));
+    crate::common::live::pass(&stage, std::time::Duration::from_secs(20), || {
+        reading.poll();
+    });
     assert!(reading.text.contains("cannot be used"), "{}", reading.text);
     assert_eq!(far.take().iter().filter(|seen| seen.method() == "tools/call").count(), 16);
 }
 
 /// A remote that has a tool `greet`, and answers its calls so.
-fn canned(answer: impl Fn(&Seen, usize) -> http::Response<bytes::Bytes> + Send + Sync + 'static) -> (Far, Stage) {
+fn canned(
+    answer: impl Fn(&Seen, usize) -> http::Response<bytes::Bytes> + Send + Sync + 'static,
+) -> (Far, Stage) {
     let far = Far::new(asking().0, Speaks::ModernOnly);
     let stage = stage(&far);
     crate::ground::tools(&stage);

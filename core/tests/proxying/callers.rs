@@ -54,12 +54,15 @@ fn a_header_that_is_named_goes_along_with_calls_and_not_with_lists() {
     let tenants: Vec<_> = seen.iter().map(|seen| (seen.method(), seen.header("x-tenant"))).collect();
     assert_eq!(tenants.iter().filter(|(_, tenant)| tenant.is_some()).count(), 1, "{tenants:?}");
     assert!(tenants.contains(&("tools/call", Some("acme"))), "{tenants:?}");
-    assert!(seen.iter().all(|seen| seen.header("x-else").is_none() && seen.header("authorization").is_none()));
+    assert!(
+        seen.iter().all(|seen| seen.header("x-else").is_none() && seen.header("authorization").is_none())
+    );
 }
 
 #[test]
 fn headers_of_this_servers_own_go_along_with_every_request() {
-    let configured = remote().header("x-plan", "gold").header_from("x-key", "TEST_TOKEN").bearer_from("FAR_TOKEN");
+    let configured =
+        remote().header("x-plan", "gold").header_from("x-key", "TEST_TOKEN").bearer_from("FAR_TOKEN");
     let far = Far::new(common::server(), Speaks::LegacyOnly);
     let stage = stage_of(near(configured), &far);
     call(&stage, "far_add", &SENT);
@@ -74,13 +77,20 @@ fn headers_of_this_servers_own_go_along_with_every_request() {
 
 #[test]
 fn a_secret_is_in_no_log_no_answer_and_no_debug() {
-    let secret = Remote::new("https://far.example/mcp?key=hunter2").bearer_from("FAR_TOKEN").header("x-key", "hunter3");
+    let secret = Remote::new("https://far.example/mcp?key=hunter2")
+        .bearer_from("FAR_TOKEN")
+        .header("x-key", "hunter3");
     let shown = format!("{secret:?} {:?}", Mount::under("far", remote().header("x-key", "hunter3")));
     assert!(!shown.contains("hunter"), "{shown}");
     let far = Far::new(common::server(), Speaks::Both);
     let stage = stage_of(near(remote().bearer_from("FAR_TOKEN").header("x-key", "hunter3")), &far);
     let mut told = String::new();
-    for way in [Way::Open, Way::Cut, Way::Blocked(500, "text/plain", "s3cret hunter3".to_owned()), Way::Blocked(401, "text/plain", String::new())] {
+    for way in [
+        Way::Open,
+        Way::Cut,
+        Way::Blocked(500, "text/plain", "s3cret hunter3".to_owned()),
+        Way::Blocked(401, "text/plain", String::new()),
+    ] {
         far.set_way(way);
         told.push_str(&add(&stage).text);
         stage.clock.advance(std::time::Duration::from_secs(400));
@@ -152,7 +162,7 @@ fn where_the_token_is_passed_on_each_caller_has_lists_of_its_own() {
 fn no_more_than_64_callers_are_kept_in_memory() {
     let far = Far::new(common::server(), Speaks::ModernOnly);
     let stage = stage_of(near(remote().forward_authorization()), &far);
-    let mut list = |token: &str| {
+    let list = |token: &str| {
         stage.store.fail(true);
         let token = format!("Bearer {token}");
         ask(&stage, "tools/list", json!({}), &[("authorization", &token)]);
@@ -184,7 +194,8 @@ fn a_requirement_of_a_mount_holds_for_what_a_remote_lists() {
         .token("ada-token", Principal::new("ada").scope("far"))
         .token("bob-token", Principal::new("bob"));
     let far = Far::new(common::server(), Speaks::Both);
-    let server = Server::new("near", "1").verifier(tokens).mount(Mount::under("far", remote()).transform(Guard));
+    let server =
+        Server::new("near", "1").verifier(tokens).mount(Mount::under("far", remote()).transform(Guard));
     let stage = stage_of(server, &far);
     assert_eq!(names(&ask(&stage, "tools/list", json!({}), &[ADA]), "tools", "name").len(), 5);
     assert_eq!(names(&ask(&stage, "tools/list", json!({}), &[BOB]), "tools", "name").len(), 0);

@@ -15,14 +15,24 @@ fn a_remote_is_listed_like_a_part_of_the_server() {
     for speaks in ERAS {
         let stage = stage(&Far::new(common::server(), speaks));
         for (method, list, key, expected) in [
-            ("tools/list", "tools", "name", &["own", "far_add", "far_fail", "far_leak", "far_nan", "far_sampler"][..]),
+            (
+                "tools/list",
+                "tools",
+                "name",
+                &["own", "far_add", "far_fail", "far_leak", "far_nan", "far_sampler"][..],
+            ),
             ("resources/list", "resources", "uri", &["data://far/config"]),
             ("resources/templates/list", "resourceTemplates", "uriTemplate", &["user://far/{id}/profile"]),
             ("prompts/list", "prompts", "name", &["far_greet"]),
         ] {
             for (version, answer) in stage.everywhere(method, json!({})) {
                 assert_eq!(names(&answer, list, key), expected, "{speaks:?} {version} {method}");
-                assert_eq!(answer.json["result"]["_meta"]["edgemcp/unavailable"], Value::Null, "{}", answer.text);
+                assert_eq!(
+                    answer.json["result"]["_meta"]["edgemcp/unavailable"],
+                    Value::Null,
+                    "{}",
+                    answer.text
+                );
             }
         }
     }
@@ -42,7 +52,8 @@ fn a_definition_is_the_same_from_near_as_from_afar() {
                 tool["name"] = Value::from(tool["name"].as_str().unwrap().trim_start_matches("far_"));
                 tool
             };
-            let near: Vec<_> = answer.json["result"]["tools"].as_array().unwrap()[1..].iter().map(strip).collect();
+            let near: Vec<_> =
+                answer.json["result"]["tools"].as_array().unwrap()[1..].iter().map(strip).collect();
             assert_eq!(Value::from(near), own.json["result"]["tools"], "{speaks:?} {version}");
         }
     }
@@ -55,12 +66,28 @@ fn a_result_is_the_same_from_near_as_from_afar() {
         let stage = stage(&far);
         let direct = far.stage.lock().unwrap().clone();
         for (method, params, own) in [
-            ("tools/call", json!({"name": "far_add", "arguments": {"a": 1, "b": 2}}), json!({"name": "add", "arguments": {"a": 1, "b": 2}})),
-            ("tools/call", json!({"name": "far_add", "arguments": {"a": "x"}}), json!({"name": "add", "arguments": {"a": "x"}})),
+            (
+                "tools/call",
+                json!({"name": "far_add", "arguments": {"a": 1, "b": 2}}),
+                json!({"name": "add", "arguments": {"a": 1, "b": 2}}),
+            ),
+            (
+                "tools/call",
+                json!({"name": "far_add", "arguments": {"a": "x"}}),
+                json!({"name": "add", "arguments": {"a": "x"}}),
+            ),
             ("tools/call", json!({"name": "far_fail"}), json!({"name": "fail"})),
             ("tools/call", json!({"name": "far_leak"}), json!({"name": "leak"})),
-            ("prompts/get", json!({"name": "far_greet", "arguments": {"name": "Ada"}}), json!({"name": "greet", "arguments": {"name": "Ada"}})),
-            ("prompts/get", json!({"name": "far_greet", "arguments": {}}), json!({"name": "greet", "arguments": {}})),
+            (
+                "prompts/get",
+                json!({"name": "far_greet", "arguments": {"name": "Ada"}}),
+                json!({"name": "greet", "arguments": {"name": "Ada"}}),
+            ),
+            (
+                "prompts/get",
+                json!({"name": "far_greet", "arguments": {}}),
+                json!({"name": "greet", "arguments": {}}),
+            ),
         ] {
             let answers = stage.everywhere(method, params.clone());
             for ((version, near), (_, own)) in answers.into_iter().zip(direct.everywhere(method, own)) {
@@ -82,10 +109,16 @@ fn a_result_is_the_same_from_near_as_from_afar() {
 fn a_resource_is_read_under_the_uri_that_the_client_knows() {
     for speaks in ERAS {
         let stage = stage(&Far::new(common::server(), speaks));
-        for (uri, text) in [("data://far/config", "debug = false"), ("user://far/7/profile", r#"{"name":"Ada"}"#)] {
+        for (uri, text) in
+            [("data://far/config", "debug = false"), ("user://far/7/profile", r#"{"name":"Ada"}"#)]
+        {
             for (version, answer) in stage.everywhere("resources/read", json!({"uri": uri})) {
                 let contents = &answer.json["result"]["contents"][0];
-                assert_eq!((&contents["uri"], &contents["text"]), (&json!(uri), &json!(text)), "{speaks:?} {version}");
+                assert_eq!(
+                    (&contents["uri"], &contents["text"]),
+                    (&json!(uri), &json!(text)),
+                    "{speaks:?} {version}"
+                );
             }
         }
         for (version, answer) in stage.everywhere("resources/read", json!({"uri": "user://far/8/profile"})) {
@@ -101,9 +134,11 @@ fn values_of_a_template_reach_the_remote_as_they_were_sent() {
     struct File {
         name: String,
     }
-    let server = Server::new("files", "1").resource(Resource::new("file://docs/{name}.txt", "file", |_, File { name }| {
-        async move { format!("<{name}>") }
-    }));
+    let server = Server::new("files", "1").resource(Resource::new(
+        "file://docs/{name}.txt",
+        "file",
+        |_, File { name }| async move { format!("<{name}>") },
+    ));
     let stage = stage(&Far::new(server, Speaks::Both));
     for (name, value) in [("a%20b", "a b"), ("%C3%BC", "ü"), ("50%25", "50%"), ("a.b", "a.b")] {
         let answer = stage.modern("resources/read", json!({"uri": format!("file://far/docs/{name}.txt")}));
@@ -123,14 +158,20 @@ fn arguments_are_completed_where_the_remote_does_it() {
         vec![format!("{city} in {}", country.unwrap_or_default())]
     });
     for speaks in ERAS {
-        let far = Far::new(Server::new("trips", "1").prompt(prompt.clone()).completion(cities.clone()), speaks);
+        let far =
+            Far::new(Server::new("trips", "1").prompt(prompt.clone()).completion(cities.clone()), speaks);
         let stage = stage(&far);
         let asked = json!({
             "ref": {"type": "ref/prompt", "name": "far_trip"}, "argument": {"name": "city", "value": "Par"},
             "context": {"arguments": {"country": "France"}},
         });
         for (version, answer) in stage.everywhere("completion/complete", asked.clone()) {
-            assert_eq!(answer.json["result"]["completion"]["values"], json!(["Par in France"]), "{speaks:?} {version}: {}", answer.text);
+            assert_eq!(
+                answer.json["result"]["completion"]["values"],
+                json!(["Par in France"]),
+                "{speaks:?} {version}: {}",
+                answer.text
+            );
         }
         let announced = stage.modern("server/discover", json!({}));
         assert!(announced.json["result"]["capabilities"]["completions"].is_object(), "{}", announced.text);
@@ -139,7 +180,9 @@ fn arguments_are_completed_where_the_remote_does_it() {
 
 #[test]
 fn a_server_that_changes_its_era_is_found_out_anew() {
-    for (before, after) in [(Speaks::LegacyOnly, Speaks::ModernOnly), (Speaks::ModernOnly, Speaks::LegacyOnly)] {
+    for (before, after) in
+        [(Speaks::LegacyOnly, Speaks::ModernOnly), (Speaks::ModernOnly, Speaks::LegacyOnly)]
+    {
         let far = Far::new(common::server(), before);
         let stage = stage(&far);
         assert_eq!(add(&stage).message(), "3");

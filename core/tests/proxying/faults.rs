@@ -21,9 +21,15 @@ fn ways() -> [(Way, &'static str); 5] {
     [
         (Way::Cut, "it cannot be reached"),
         (Way::Silent, "no answer within 10s"),
-        (Way::Blocked(503, "text/html", "<h1>db-7.internal is down</h1>".to_owned()), "it answered with HTTP status 503"),
+        (
+            Way::Blocked(503, "text/html", "<h1>db-7.internal is down</h1>".to_owned()),
+            "it answered with HTTP status 503",
+        ),
         (Way::Blocked(301, "text/plain", String::new()), "it answered with HTTP status 301"),
-        (Way::Blocked(401, "application/json", "{}".to_owned()), "it does not let this server in, with HTTP status 401"),
+        (
+            Way::Blocked(401, "application/json", "{}".to_owned()),
+            "it does not let this server in, with HTTP status 401",
+        ),
     ]
 }
 
@@ -34,7 +40,12 @@ fn while_a_remote_is_down_lists_say_so_and_the_rest_is_served() {
         let stage = stage(&far);
         far.set_way(way.clone());
         for (version, answer) in stage.everywhere("tools/list", json!({})) {
-            assert_eq!(lacks(&answer), &json!([{"mount": "far", "why": why}]), "{way:?} {version}: {}", answer.text);
+            assert_eq!(
+                lacks(&answer),
+                &json!([{"mount": "far", "why": why}]),
+                "{way:?} {version}: {}",
+                answer.text
+            );
             assert_eq!(answer.json["result"]["tools"][0]["name"], "own");
         }
         for (version, answer) in stage.everywhere("tools/call", json!({"name": "own"})) {
@@ -45,9 +56,16 @@ fn while_a_remote_is_down_lists_say_so_and_the_rest_is_served() {
             assert_eq!(answer.message(), says, "{way:?} {version}");
             assert_eq!(answer.json["result"]["isError"], true, "a model reads it: {}", answer.text);
         }
-        for (method, params) in [("resources/read", json!({"uri": "data://far/config"})), ("prompts/get", json!({"name": "far_greet"}))] {
+        for (method, params) in [
+            ("resources/read", json!({"uri": "data://far/config"})),
+            ("prompts/get", json!({"name": "far_greet"})),
+        ] {
             for (version, answer) in stage.everywhere(method, params.clone()) {
-                assert!(answer.message().contains("\"far\" cannot be asked"), "{way:?} {version}: {}", answer.text);
+                assert!(
+                    answer.message().contains("\"far\" cannot be asked"),
+                    "{way:?} {version}: {}",
+                    answer.text
+                );
                 assert_eq!(answer.code(), Some(-32603), "{way:?} {version}");
             }
         }
@@ -146,7 +164,10 @@ fn of_several_remotes_one_is_missing() {
     let why = "this server is not set up to ask it; its log says what is missing";
     assert_eq!(lacks(&answer), &json!([{"mount": "down", "why": why}]));
     assert!(stage.log.all().contains("the setting `NOT_SET` is not set"), "{}", stage.log.all());
-    assert_eq!(stage.modern("tools/call", json!({"name": "up_add", "arguments": {"a": 1, "b": 2}})).message(), "3");
+    assert_eq!(
+        stage.modern("tools/call", json!({"name": "up_add", "arguments": {"a": 1, "b": 2}})).message(),
+        "3"
+    );
 }
 
 #[test]
@@ -155,7 +176,10 @@ fn a_time_limit_is_the_one_that_was_set() {
     let stage = stage_of(near(remote().timeout(Duration::from_millis(1500))), &far);
     tools(&stage);
     far.set_way(Way::Silent);
-    assert_eq!(add(&stage).message(), "the server mounted as \"far\" does not answer (no answer within 1.5s)");
+    assert_eq!(
+        add(&stage).message(),
+        "the server mounted as \"far\" does not answer (no answer within 1.5s)"
+    );
 }
 
 #[test]
@@ -170,7 +194,10 @@ fn a_remote_that_asks_for_fewer_requests_is_believed() {
     });
     let answer = add(&stage);
     assert_eq!((answer.code(), answer.header("retry-after")), (Some(-32000), Some("7")), "{}", answer.text);
-    assert_eq!(answer.message(), "the server mounted as \"far\" asks for fewer requests (it asks to wait 7 s)");
+    assert_eq!(
+        answer.message(),
+        "the server mounted as \"far\" asks for fewer requests (it asks to wait 7 s)"
+    );
 }
 
 #[test]
@@ -184,9 +211,27 @@ fn a_store_that_fails_costs_requests_and_no_answer() {
 }
 
 #[test]
+fn without_a_store_each_instance_knows_what_it_has_asked_for() {
+    let far = Far::new(common::server(), Speaks::LegacyOnly);
+    let fetch = std::sync::Arc::new(far.clone());
+    let stage = common::Stage::built(near(remote()), common::Settings::default(), |builder| {
+        builder.fetch(fetch).store(std::sync::Arc::new(edgemcp::store::NoStore))
+    });
+    for _ in 0..3 {
+        assert_eq!((add(&stage).message(), tools(&stage).len()), ("3", 6));
+    }
+    assert_eq!(far.methods().iter().filter(|method| *method == "initialize").count(), 1);
+    assert_eq!(stage.log.all(), "", "which is nothing to warn of");
+}
+
+#[test]
 fn servers_that_mount_each_other_are_found_out() {
     let far = Far::new(Server::new("nobody", "1"), Speaks::ModernOnly);
-    let looped = || Server::new("loop", "1").tool(Tool::new("own", "Own.", |_, _: NoArguments| async { "own" })).mount(Mount::under("far", remote()));
+    let looped = || {
+        Server::new("loop", "1")
+            .tool(Tool::new("own", "Own.", |_, _: NoArguments| async { "own" }))
+            .mount(Mount::under("far", remote()))
+    };
     // The server at the other end is this one.
     let stage = stage_of(looped(), &far);
     *far.stage.lock().unwrap() = stage.clone();

@@ -96,7 +96,10 @@ impl Far {
         *self.speaks.lock().unwrap() = speaks;
     }
 
-    pub(crate) fn answer_instead(&self, instead: impl Fn(&Seen) -> Option<Response<Bytes>> + Send + Sync + 'static) {
+    pub(crate) fn answer_instead(
+        &self,
+        instead: impl Fn(&Seen) -> Option<Response<Bytes>> + Send + Sync + 'static,
+    ) {
         *self.instead.lock().unwrap() = Some(Arc::new(instead));
     }
 
@@ -226,7 +229,8 @@ pub(crate) fn another(stage: &Stage) -> Stage {
 
 /// The names in a list.
 pub(crate) fn names(answer: &Answer, list: &str, key: &str) -> Vec<String> {
-    let entries = answer.json["result"][list].as_array().unwrap_or_else(|| panic!("no {list}: {}", answer.text));
+    let entries =
+        answer.json["result"][list].as_array().unwrap_or_else(|| panic!("no {list}: {}", answer.text));
     entries.iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
 }
 

@@ -50,7 +50,15 @@ fn what_cannot_be_used_is_left_out_and_said_in_the_log() {
     });
     assert_eq!(tools(&stage), ["own", "far_good"]);
     let log = stage.log.all();
-    for says in ["another one has its name", "cannot stand in a name", "1 to 128 characters", "`inputSchema`", "type: object", "only a string, an integer or a boolean", "it must be a tool"] {
+    for says in [
+        "another one has its name",
+        "cannot stand in a name",
+        "1 to 128 characters",
+        "`inputSchema`",
+        "type: object",
+        "only a string, an integer or a boolean",
+        "it must be a tool",
+    ] {
         assert!(log.contains(says), "{says}: {log}");
     }
     // A tool without a description is one.
@@ -62,7 +70,8 @@ fn what_cannot_be_used_is_left_out_and_said_in_the_log() {
 fn pages_are_read_to_their_end_and_no_further_than_the_limit() {
     let paged = |pages: usize| {
         listing(move |seen| {
-            let page: usize = seen.body["params"]["cursor"].as_str().map_or(0, |cursor| cursor.parse().unwrap());
+            let page: usize =
+                seen.body["params"]["cursor"].as_str().map_or(0, |cursor| cursor.parse().unwrap());
             let mut list = json!({"tools": [tool(&format!("t{page}"))]});
             if page + 1 < pages {
                 list["nextCursor"] = (page + 1).to_string().into();
@@ -109,7 +118,10 @@ fn answers_that_are_none_fail_the_call_and_nothing_else() {
         (respond(200, "text/event-stream", "data: {\"jsonrpc\":\n\n"), FOREIGN),
         (respond(200, "application/json", vec![0xff, 0xfe]), FOREIGN),
         (respond(200, "application/json", "[".repeat(100_000)), FOREIGN),
-        (respond(200, "application/json", vec![b' '; REMOTE_BYTES_MAX + 1]), "its answer is larger than 8388608 bytes"),
+        (
+            respond(200, "application/json", vec![b' '; REMOTE_BYTES_MAX + 1]),
+            "its answer is larger than 8388608 bytes",
+        ),
         (respond(500, "application/json", "{\"password\": \"hunter2\"}"), "it answered with HTTP status 500"),
     ] {
         let far = Far::new(common::server(), Speaks::ModernOnly);
@@ -148,10 +160,22 @@ fn results_that_lack_something_fail_with_their_cause_in_the_log() {
 #[test]
 fn a_handshake_that_is_none_says_so_in_the_log() {
     for (discover, initialize, says) in [
-        (json!({"supportedVersions": ["2099-01-01"], "capabilities": {}}), json!({}), "speaks none of our revisions, but \"2099-01-01\""),
+        (
+            json!({"supportedVersions": ["2099-01-01"], "capabilities": {}}),
+            json!({}),
+            "speaks none of our revisions, but \"2099-01-01\"",
+        ),
         (json!({"odd": 1}), json!({"odd": 1}), "is no InitializeResult"),
-        (json!({"odd": 1}), json!({"protocolVersion": "1999-01-01", "capabilities": {}}), "revision \"1999-01-01\""),
-        (json!({"supportedVersions": ["2025-11-25"], "capabilities": {}}), json!({"protocolVersion": "2026-07-28", "capabilities": {}}), "revision \"2026-07-28\""),
+        (
+            json!({"odd": 1}),
+            json!({"protocolVersion": "1999-01-01", "capabilities": {}}),
+            "revision \"1999-01-01\"",
+        ),
+        (
+            json!({"supportedVersions": ["2025-11-25"], "capabilities": {}}),
+            json!({"protocolVersion": "2026-07-28", "capabilities": {}}),
+            "revision \"2026-07-28\"",
+        ),
     ] {
         let far = Far::new(common::server(), Speaks::Both);
         let stage = stage(&far);
@@ -174,7 +198,8 @@ fn what_stands_in_the_store_and_is_nothing_is_asked_for_anew() {
     let first = Stage::built(near(remote()), Settings::default(), |builder| builder.fetch(fetch).store(kept));
     tools(&first);
     let entries = futures_executor::block_on(store.survey(None)).unwrap().entries;
-    let ours: Vec<_> = entries.iter().filter(|entry| entry.key.partition().collection() == "edgemcp.remote").collect();
+    let ours: Vec<_> =
+        entries.iter().filter(|entry| entry.key.partition().collection() == "edgemcp.remote").collect();
     assert_eq!(ours.len(), 2, "{entries:?}");
     for spoiled in ["", "null", "{}", "{\"version\":\"2099\"}", "\u{0}"] {
         for entry in &ours {

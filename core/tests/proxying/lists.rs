@@ -22,7 +22,10 @@ fn a_mount_chooses_by_the_tags_that_a_fastmcp_server_publishes() {
     let tagged = |name: &'static str, tag: &str| {
         Tool::new(name, "A tool.", |_, _: NoArguments| async { "ok" }).meta("fastmcp", json!({"tags": [tag]}))
     };
-    let far = Far::new(Server::new("far", "1").tool(tagged("a", "public")).tool(tagged("b", "internal")), Speaks::Both);
+    let far = Far::new(
+        Server::new("far", "1").tool(tagged("a", "public")).tool(tagged("b", "internal")),
+        Speaks::Both,
+    );
     let server = Server::new("near", "1").mount(Mount::under("far", remote()).exclude_tags(["internal"]));
     let stage = stage_of(server, &far);
     assert_eq!(tools(&stage), ["far_a"]);
@@ -36,7 +39,9 @@ fn a_prefix_is_as_the_mount_has_it_however_deep() {
     let far = Far::new(common::server(), Speaks::Both);
     let inner = || {
         Server::new("inner", "1").mount(
-            Mount::under("in", remote()).separator("-").resource_prefix_format(ResourcePrefixFormat::Protocol),
+            Mount::under("in", remote())
+                .separator("-")
+                .resource_prefix_format(ResourcePrefixFormat::Protocol),
         )
     };
     let stage = stage_of(Server::new("near", "1").mount(Mount::under("out", inner())), &far);
@@ -46,7 +51,10 @@ fn a_prefix_is_as_the_mount_has_it_however_deep() {
     let uri = "in+data://out/config";
     assert_eq!(names(&stage.modern("resources/list", json!({})), "resources", "uri"), [uri]);
     let read = stage.modern("resources/read", json!({"uri": uri}));
-    assert_eq!(read.json["result"]["contents"][0], json!({"uri": uri, "mimeType": "text/plain", "text": "debug = false"}));
+    assert_eq!(
+        read.json["result"]["contents"][0],
+        json!({"uri": uri, "mimeType": "text/plain", "text": "debug = false"})
+    );
 }
 
 #[test]
@@ -62,13 +70,17 @@ fn a_tool_that_is_renamed_is_called_by_its_own_name_there() {
     assert_eq!(tools(&stage)[0], "far_sum");
     assert_eq!(stage.modern("tools/call", json!({"name": "far_add"})).code(), Some(-32602));
     // A transform of the server's own that names what is not there yet does not keep it from being built.
-    let server = Server::new("near", "1").mount(Mount::under("far", remote())).transform(
-        ToolTransform::new("far_add").rename("plus"),
-    );
+    let server = Server::new("near", "1")
+        .mount(Mount::under("far", remote()))
+        .transform(ToolTransform::new("far_add").rename("plus"));
     let stage = stage_of(server, &far);
-    assert_eq!(stage.modern("tools/call", json!({"name": "plus", "arguments": {"a": 1, "b": 2}})).message(), "3");
+    assert_eq!(
+        stage.modern("tools/call", json!({"name": "plus", "arguments": {"a": 1, "b": 2}})).message(),
+        "3"
+    );
     // What is still not there once the remote has listed is said in the log.
-    let server = Server::new("near", "1").mount(Mount::under("far", remote()).transform(ToolTransform::new("nothing").rename("x")));
+    let server = Server::new("near", "1")
+        .mount(Mount::under("far", remote()).transform(ToolTransform::new("nothing").rename("x")));
     let stage = stage_of(server, &far);
     assert_eq!(tools(&stage).len(), 5);
     assert!(stage.log.all().contains("nothing"), "{}", stage.log.all());
@@ -102,14 +114,22 @@ fn middlewares_stand_around_a_remotes_tools() {
     assert!(answer.message().contains("cannot be asked"), "{}", answer.text);
     assert_eq!(seen.lock().unwrap().len(), 3);
     let list = stage.modern("tools/list", json!({}));
-    assert_eq!(list.json["result"]["_meta"]["edgemcp/unavailable"].as_array().unwrap().len(), 1, "{}", list.text);
+    assert_eq!(
+        list.json["result"]["_meta"]["edgemcp/unavailable"].as_array().unwrap().len(),
+        1,
+        "{}",
+        list.text
+    );
 }
 
 #[test]
 fn a_remote_takes_no_name_from_this_server() {
     let own = || Tool::new("add", "This server's.", |_, _: NoArguments| async { "own" });
     let far = Far::new(common::server(), Speaks::Both);
-    for server in [Server::new("near", "1").mount(remote()).tool(own()), Server::new("near", "1").tool(own()).mount(remote())] {
+    for server in [
+        Server::new("near", "1").mount(remote()).tool(own()),
+        Server::new("near", "1").tool(own()).mount(remote()),
+    ] {
         let stage = stage_of(server, &far);
         assert_eq!(tools(&stage), ["add", "fail", "leak", "nan", "sampler"]);
         assert_eq!(stage.modern("tools/call", json!({"name": "add"})).message(), "own");
@@ -119,7 +139,10 @@ fn a_remote_takes_no_name_from_this_server() {
     let replaced = Server::new("near", "1").tool(own()).mount(remote()).on_duplicate(OnDuplicate::Replace);
     let stage = stage_of(replaced, &far);
     tools(&stage);
-    assert_eq!(stage.modern("tools/call", json!({"name": "add", "arguments": {"a": 1, "b": 2}})).message(), "3");
+    assert_eq!(
+        stage.modern("tools/call", json!({"name": "add", "arguments": {"a": 1, "b": 2}})).message(),
+        "3"
+    );
 }
 
 #[test]
@@ -142,7 +165,10 @@ fn what_is_wrong_with_a_remote_is_said_when_the_server_is_built() {
         (remote().forward_header("authorization"), "say `Remote::forward_authorization()`"),
         (remote().forward_header("cookie"), "cookies are not forwarded"),
         (remote().forward_header("host"), "belongs to the connection or the protocol"),
-        (remote().bearer_from("TOKEN").forward_authorization(), "leave out `bearer_from` or `forward_authorization`"),
+        (
+            remote().bearer_from("TOKEN").forward_authorization(),
+            "leave out `bearer_from` or `forward_authorization`",
+        ),
     ] {
         let problem = problem(remote);
         assert!(problem.contains(says) && problem.contains("remote \"far\""), "{says}: {problem}");
@@ -151,13 +177,19 @@ fn what_is_wrong_with_a_remote_is_said_when_the_server_is_built() {
     assert_eq!(problem(remote().era(Era::Modern).header("X-A", "1").forward_header("X-B")), "");
     let imported = Server::new("near", "1").import_server(remote()).build().unwrap_err();
     assert!(imported.problems()[0].contains("cannot be imported"), "{imported}");
-    let deep = Server::new("near", "1").import_server(Server::new("inner", "1").mount(remote())).build().unwrap_err();
+    let deep = Server::new("near", "1")
+        .import_server(Server::new("inner", "1").mount(remote()))
+        .build()
+        .unwrap_err();
     assert!(deep.problems()[0].contains("another server mounted"), "{deep}");
 }
 
 #[test]
 fn tools_that_look_over_the_server_find_a_remotes_too() {
-    use edgemcp::{middleware::{PromptTools, ResourceTools}, transform::BM25Search};
+    use edgemcp::{
+        middleware::{PromptTools, ResourceTools},
+        transform::BM25Search,
+    };
     let far = Far::new(common::server(), Speaks::Both);
     let server = || {
         Server::new("near", "1")
@@ -168,7 +200,10 @@ fn tools_that_look_over_the_server_find_a_remotes_too() {
     };
     let stage = stage_of(server(), &far);
     // The first request that this instance ever gets.
-    let find = |stage: &common::Stage| stage.modern("tools/call", json!({"name": "search_tools", "arguments": {"query": "add two integers"}}));
+    let find = |stage: &common::Stage| {
+        stage
+            .modern("tools/call", json!({"name": "search_tools", "arguments": {"query": "add two integers"}}))
+    };
     assert!(find(&stage).text.contains("far_add"), "{}", find(&stage).text);
     let call = json!({"name": "call_tool", "arguments": {"name": "far_add", "arguments": {"a": 1, "b": 2}}});
     assert_eq!(stage.beside(server()).modern("tools/call", call).message(), "3");

@@ -51,7 +51,11 @@ fn content_of_every_kind_is_passed_on_as_it_came() {
         assert_eq!(result["isError"], true);
         assert_eq!(result["_meta"]["a.example/cost"], json!({"cents": 3}));
         let who = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
-        assert_eq!(who.as_str(), (version == ProtocolVersion::V2026_07_28).then_some("near"), "this server answers");
+        assert_eq!(
+            who.as_str(),
+            (version == ProtocolVersion::V2026_07_28).then_some("near"),
+            "this server answers"
+        );
         let whole = r#"{"type":"hologram","frames":[1,2.50,null],"deep":{"er":["\u00fc\n"]}}"#;
         assert!(answer.text.contains(whole), "{version}: {}", answer.text);
         if version >= ProtocolVersion::V2025_06_18 {
@@ -63,12 +67,15 @@ fn content_of_every_kind_is_passed_on_as_it_came() {
 
 #[test]
 fn a_link_reaches_a_client_that_knows_none_as_text() {
-    let stage = answering(json!({"content": [{"type": "resource_link", "uri": "a://b", "name": "b", "size": 7}]}));
+    let stage =
+        answering(json!({"content": [{"type": "resource_link", "uri": "a://b", "name": "b", "size": 7}]}));
     for (version, answer) in call(&stage) {
         let block = &answer.json["result"]["content"][0];
         match version < ProtocolVersion::V2025_06_18 {
             true => assert_eq!(block, &json!({"type": "text", "text": "b: a://b"})),
-            false => assert_eq!(block, &json!({"type": "resource_link", "uri": "a://b", "name": "b", "size": 7})),
+            false => {
+                assert_eq!(block, &json!({"type": "resource_link", "uri": "a://b", "name": "b", "size": 7}));
+            }
         }
     }
 }
@@ -151,8 +158,17 @@ fn what_a_remote_says_while_it_works_is_passed_on() {
         let answer = stage.post(body.to_string(), &headers);
         let events = answer.events();
         let said: Vec<_> = events.iter().map(|event| event["params"].clone()).collect();
-        assert_eq!(said[0], json!({"progressToken": "p", "progress": 1.0, "total": 2.0, "message": "half"}), "{speaks:?}: {}", answer.text);
-        assert_eq!(said[1], json!({"level": "warning", "logger": "worker", "data": {"left": 1}}), "{speaks:?}");
+        assert_eq!(
+            said[0],
+            json!({"progressToken": "p", "progress": 1.0, "total": 2.0, "message": "half"}),
+            "{speaks:?}: {}",
+            answer.text
+        );
+        assert_eq!(
+            said[1],
+            json!({"level": "warning", "logger": "worker", "data": {"left": 1}}),
+            "{speaks:?}"
+        );
         assert_eq!((events.len(), answer.message()), (3, "worked"), "{speaks:?}: {}", answer.text);
     }
     // A client that wants to hear nothing has the remote say nothing.
@@ -166,10 +182,11 @@ fn what_a_remote_says_while_it_works_is_passed_on() {
 #[test]
 fn a_stream_that_ends_before_its_answer_is_gone_on_with() {
     use std::time::Duration;
-    let leave = Tool::new("leave", "Close the stream, then go on.", |cx: Context, _: NoArguments| async move {
-        cx.close_stream().await;
-        "came back"
-    });
+    let leave =
+        Tool::new("leave", "Close the stream, then go on.", |cx: Context, _: NoArguments| async move {
+            cx.close_stream().await;
+            "came back"
+        });
     let far = Far::new(Server::new("leaving", "1").tool(leave), Speaks::LegacyOnly);
     {
         let mut stage = far.stage.lock().unwrap();
@@ -186,7 +203,9 @@ fn a_stream_that_ends_before_its_answer_is_gone_on_with() {
         }
         request.body(body.to_string().into()).unwrap()
     });
-    common::live::pass(&stage, Duration::from_secs(4), || drop(reading.poll()));
+    common::live::pass(&stage, Duration::from_secs(4), || {
+        reading.poll();
+    });
     assert!(reading.text.contains("came back"), "{}", reading.text);
     let seen = far.take();
     let methods: Vec<_> = seen.iter().map(|seen| seen.method().to_owned()).collect();
@@ -207,6 +226,8 @@ fn what_has_changed_is_listed_anew_where_the_remote_says_so() {
         (seen.method() == "tools/call").then(|| respond(200, "text/event-stream", stream))
     });
     call(&stage);
-    far.becomes(Server::new("other", "1").tool(Tool::new("other", "Other.", |_, _: NoArguments| async { "" })));
+    far.becomes(
+        Server::new("other", "1").tool(Tool::new("other", "Other.", |_, _: NoArguments| async { "" })),
+    );
     assert_eq!(names(&stage.modern("tools/list", json!({})), "tools", "name"), ["own", "far_other"]);
 }

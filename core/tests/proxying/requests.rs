@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use edgemcp::{Server, compose::Mount, prelude::*};
+use edgemcp::{Server, compose::Mount, prelude::*, remote::Remote};
 use serde_json::json;
 
 use crate::{
-    common,
-    ground::{Far, Speaks, add, another, near, remote, stage, stage_of, tools},
+    common::{self, Settings},
+    ground::{Far, Speaks, URL, add, another, near, remote, stage, stage_of, tools},
 };
 
 const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
@@ -67,8 +67,10 @@ fn what_does_not_concern_a_remote_does_not_ask_it() {
 #[test]
 fn only_the_remote_is_asked_whose_prefix_a_name_has() {
     let far = Far::new(common::server(), Speaks::Both);
-    let inner = || Server::new("inner", "1").mount(Mount::under("deep", remote().timeout(Duration::from_secs(5))));
-    let server = Server::new("near", "1").mount(Mount::under("one", remote())).mount(Mount::under("two", inner()));
+    let inner =
+        || Server::new("inner", "1").mount(Mount::under("deep", remote().timeout(Duration::from_secs(5))));
+    let server =
+        Server::new("near", "1").mount(Mount::under("one", remote())).mount(Mount::under("two", inner()));
     let stage = stage_of(server, &far);
     let answer = stage.modern("tools/call", json!({"name": "two_deep_add", "arguments": {"a": 1, "b": 2}}));
     assert_eq!(answer.message(), "3");
@@ -121,6 +123,30 @@ fn what_was_not_listed_is_looked_for_once_the_lists_are_old() {
 }
 
 #[test]
+fn an_address_can_be_a_setting() {
+    let far = Far::new(common::server(), Speaks::Both);
+    for (setting, says) in [
+        (Some(URL), None),
+        (None, Some("the setting `FAR_URL`, its address, is not set")),
+        (Some("far.example?key=hunter2"), Some("write \"https://host/mcp\"")),
+    ] {
+        let settings = Settings(setting.map(|url| ("FAR_URL", format!(" {url}\n"))).into_iter().collect());
+        let fetch = std::sync::Arc::new(far.clone());
+        let server = near(Remote::from_setting("FAR_URL"));
+        let stage = common::Stage::built(server, settings, |builder| builder.fetch(fetch));
+        let answer = add(&stage);
+        match says {
+            None => assert_eq!(answer.message(), "3"),
+            Some(says) => {
+                assert!(answer.message().contains("its log says what is missing"), "{}", answer.text);
+                let log = stage.log.all();
+                assert!(log.contains(says) && !log.contains("hunter2"), "{log}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_session_that_has_ended_is_begun_again_once() {
     let far = Far::new(common::server(), Speaks::LegacyOnly);
     let stage = stage(&far);
@@ -146,13 +172,16 @@ fn a_modern_request_says_all_that_it_must() {
         #[schemars(extend("x-mcp-header" = "Limit"))]
         limit: Option<i64>,
     }
-    let server = Server::new("db", "1").tool(Tool::new("query", "Query.", |_, Query { region, limit }| async move {
-        format!("{region} {limit:?}")
-    }));
+    let server =
+        Server::new("db", "1").tool(Tool::new("query", "Query.", |_, Query { region, limit }| async move {
+            format!("{region} {limit:?}")
+        }));
     let far = Far::new(server, Speaks::ModernOnly);
     let stage = stage(&far);
-    let (body, mut headers) =
-        common::modern("tools/call", json!({"name": "far_query", "arguments": {"region": "zürich", "limit": 7}}));
+    let (body, mut headers) = common::modern(
+        "tools/call",
+        json!({"name": "far_query", "arguments": {"region": "zürich", "limit": 7}}),
+    );
     headers.push(("mcp-param-region", "=?base64?esO8cmljaA==?=".to_owned()));
     headers.push(("mcp-param-limit", "7".to_owned()));
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -190,14 +219,20 @@ fn a_tool_whose_headers_have_changed_is_looked_at_again() {
         #[schemars(extend("x-mcp-header" = "Region"))]
         region: String,
     }
-    let far = Far::new(
-        Server::new("db", "1").tool(Tool::new("query", "Query.", |_, Before { region }| async move { region })),
-        Speaks::ModernOnly,
-    );
+    let far =
+        Far::new(
+            Server::new("db", "1")
+                .tool(Tool::new("query", "Query.", |_, Before { region }| async move { region })),
+            Speaks::ModernOnly,
+        );
     let stage = stage(&far);
     let query = || stage.modern("tools/call", json!({"name": "far_query", "arguments": {"region": "eu"}}));
     assert_eq!(query().message(), "eu");
-    far.becomes(Server::new("db", "1").tool(Tool::new("query", "Query.", |_, After { region }| async move { region })));
+    far.becomes(Server::new("db", "1").tool(Tool::new(
+        "query",
+        "Query.",
+        |_, After { region }| async move { region },
+    )));
     far.methods();
     assert_eq!(query().message(), "eu");
     assert_eq!(far.methods(), ["tools/call", "tools/list", "tools/call"]);

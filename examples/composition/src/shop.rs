@@ -31,7 +31,7 @@ fn price(version: &'static str, cents: u32) -> Tool {
 }
 
 /// The definition.
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::new("shop", env!("CARGO_PKG_VERSION"))
         .tool(order::tool())
         .tool(close::tool())

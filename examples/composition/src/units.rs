@@ -9,6 +9,6 @@ async fn fahrenheit(celsius: f64) -> f64 {
 }
 
 /// The definition.
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::new("units", env!("CARGO_PKG_VERSION")).tool(fahrenheit::tool())
 }

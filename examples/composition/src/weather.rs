@@ -38,7 +38,7 @@ async fn city(city: String) -> Vec<&'static str> {
 }
 
 /// The definition.
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::new("weather", env!("CARGO_PKG_VERSION"))
         .middleware(DetailedTiming::new())
         .lifespan(|platform| async move {

@@ -123,7 +123,7 @@ use settings;
 /// /// Say what the time is.
 /// #[tool]
 /// async fn now(cx: &Context) -> String {
-///     cx.now().to_string()
+///     cx.now().to_rfc3339()
 /// }
 ///
 /// // Clients see `now`, `search_tools` and `call_tool`.

@@ -4,10 +4,9 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{arguments::ArgumentError, context::Context, error::ToolError, limits::cut};
+use crate::{arguments::ArgumentError, context::Context, error::ToolError, limits::cut, wire::params};
 
 /// A value that is worked out for each call.
 pub(super) type Compute = dyn Fn(&Context) -> Result<Box<RawValue>, ToolError> + Send + Sync;
@@ -86,10 +85,10 @@ impl Mapping {
         compute: impl Fn(&Compute) -> Result<Box<RawValue>, ToolError>,
     ) -> Result<Cow<'a, RawValue>, Unmapped> {
         let raw = raw.filter(|raw| raw.get() != "null");
-        let Members(members) = match raw {
-            None => Members(Vec::new()),
-            Some(raw) => serde_json::from_str(raw.get())
-                .map_err(|_| wrong(format_args!("expected an object, got {}", cut(raw.get()))))?,
+        let members = match raw {
+            None => Vec::new(),
+            Some(raw) => params::members(raw.get())
+                .ok_or_else(|| wrong(format_args!("expected an object, got {}", cut(raw.get()))))?,
         };
         let mut given = vec![false; self.arguments.len()];
         let mut mapped = Writer::default();
@@ -201,36 +200,6 @@ fn below(name: &str, error: &ArgumentError) -> ArgumentError {
         (None, None) => format!("{ARGUMENT}{name}`: {said}"),
     })
 }
-
-/// The members of an object, in their order.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Read)
-    }
-}
-
-/// A name that borrows where it can; serde's `Cow` borrows only behind an attribute.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Writes an object whose values are JSON already.
 #[derive(Default)]

@@ -40,8 +40,7 @@ impl Peer {
 
     /// The peer in `bytes`; `None` where they hold none.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let WirePeer { version, session, tools, resources, prompts, completions } =
-            crate::wire::read(bytes)?;
+        let WirePeer { version, session, tools, resources, prompts, completions } = crate::wire::read(bytes)?;
         let offers = Offers { tools, resources, prompts, completions, ..Offers::default() };
         Some(Self { version: ProtocolVersion::parse(&version)?, session, offers })
     }

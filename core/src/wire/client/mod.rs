@@ -12,7 +12,10 @@ use serde_json::{Map, Value, value::RawValue};
 pub(crate) use self::{
     definition::{Listed, list, prompt, resource, tags, tool},
     kept::{Catalog, Peer},
-    result::{InputRequired, completions, input_required, prompt_messages, resource_contents, result_type, tool_output},
+    result::{
+        InputRequired, completions, input_required, prompt_messages, resource_contents, result_type,
+        tool_output,
+    },
 };
 use super::{definition::raw, jsonrpc, params};
 use crate::{
@@ -161,7 +164,11 @@ pub(crate) fn refusal(error: &RawValue) -> Refusal {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Notice {
     Progress(Progress),
-    Log { level: LoggingLevel, logger: Option<String>, data: Value },
+    Log {
+        level: LoggingLevel,
+        logger: Option<String>,
+        data: Value,
+    },
     /// Its lists are no longer what they were.
     ListChanged,
 }

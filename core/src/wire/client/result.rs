@@ -190,7 +190,11 @@ pub(crate) fn completions(result: &RawValue) -> Result<Completions, String> {
     }
     let Wire { completion: Completion { values, total, has_more } } = read(result, "a CompleteResult")?;
     let offered = Completions::new(values);
-    Ok(Completions { total: total.or(offered.total), has_more: has_more.unwrap_or(false) || offered.has_more, ..offered })
+    Ok(Completions {
+        total: total.or(offered.total),
+        has_more: has_more.unwrap_or(false) || offered.has_more,
+        ..offered
+    })
 }
 
 /// A block of content. Plain text is read, so that middlewares can measure and change it; anything else, a kind that
@@ -267,7 +271,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(whole(annotated).0, "text");
-        assert_eq!(whole(unknown), ("hologram".to_owned(), r#"{"type":"hologram","x":[1,{"y":null}]}"#.to_owned()));
+        assert_eq!(
+            whole(unknown),
+            ("hologram".to_owned(), r#"{"type":"hologram","x":[1,{"y":null}]}"#.to_owned())
+        );
         assert_eq!(output.structured.as_deref().map(RawValue::get), Some(r#"[1.5,"a"]"#));
         assert!(output.is_error);
         assert_eq!(Value::Object(output.meta), json!({"example.com/cost": 3}));
@@ -315,10 +322,12 @@ mod tests {
         assert_eq!(result_type(&result), "input_required");
         let InputRequired { requests, state } = input_required(&result).unwrap();
         assert_eq!(state.as_deref(), Some("s"));
-        let requests: Vec<_> = requests.iter().map(|(key, method, params)| (&**key, &**method, params.get())).collect();
-        assert_eq!(requests, [
-            ("name", "elicitation/create", r#"{"message":"?"}"#), ("r", "roots/list", "{}"),
-        ]);
+        let requests: Vec<_> =
+            requests.iter().map(|(key, method, params)| (&**key, &**method, params.get())).collect();
+        assert_eq!(
+            requests,
+            [("name", "elicitation/create", r#"{"message":"?"}"#), ("r", "roots/list", "{}"),]
+        );
         assert_eq!(result_type(&raw(&json!({"content": []}))), "complete");
     }
 }
