@@ -39,9 +39,10 @@ fn instances(path: &Path, clock: &Standing, limits: &dyn Fn() -> RateLimiting) -
 
 /// How many of so many requests go on that are sent to both at once.
 async fn admitted(instances: &[Instance; 2], requests: usize) -> usize {
-    let asking = instances.iter().cycle().take(requests).cloned().map(|instance| {
-        tokio::spawn(async move { instance.ask("tools/call", r#"{"name":"one"}"#).await })
-    });
+    let asking =
+        instances.iter().cycle().take(requests).cloned().map(|instance| {
+            tokio::spawn(async move { instance.ask("tools/call", r#"{"name":"one"}"#).await })
+        });
     let mut admitted = 0;
     for asked in asking.collect::<Vec<_>>() {
         let (status, answer) = asked.await.unwrap();

@@ -181,7 +181,6 @@ fn a_renamed_argument_is_still_repeated_in_its_header() {
 fn an_argument_can_be_asked_for_and_be_of_another_type() {
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "lowercase")]
-    #[expect(dead_code, reason = "only what fits it is of interest")]
     enum Place {
         Archive,
         Desk,

@@ -29,12 +29,13 @@ mod here {
 
     use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, thread};
 
-    use edgemcp::{remote::Remote, store::MemoryStore};
-    use edgemcp_native::{McpService, NativePlatform, SealKey, SystemClock, serve_http};
+    use edgemcp::{platform::Vars as _, remote::Remote, store::MemoryStore};
+    use edgemcp_native::{EnvFiles, McpService, NativePlatform, SealKey, SystemClock, serve_http};
     use tokio::net::TcpListener;
 
     pub(crate) fn run() -> ExitCode {
-        if std::env::var_os(composition::REMOTE).is_some() {
+        // As the server itself will see it: in the environment, or in `.env`.
+        if EnvFiles::in_folder(".").is_ok_and(|vars| vars.var(composition::REMOTE).is_some()) {
             return edgemcp_native::run(composition::server);
         }
         match serve_calculator() {

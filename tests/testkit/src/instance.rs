@@ -1,5 +1,7 @@
 //! An instance of a server, asked as a client asks it.
 
+#![allow(clippy::panic, reason = "a test that cannot go on may panic")]
+
 use std::{fmt, sync::Arc};
 
 use edgemcp::{
