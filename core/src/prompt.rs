@@ -213,6 +213,7 @@ fn prompt_arguments(schema: &Value) -> Vec<PromptArgument> {
     properties
         .map(|(name, property)| PromptArgument {
             name: name.clone(),
+            title: None,
             description: property.get("description").and_then(Value::as_str).map(str::to_owned),
             required: required.iter().any(|required| required == name),
         })

@@ -105,6 +105,7 @@ impl Resource {
                 description: None,
                 mime_type: mime_type.map(Text::Borrowed),
                 icons: Vec::new(),
+                size: None,
                 annotations: None,
                 meta: Meta::new(),
             },

@@ -1,5 +1,12 @@
 //! Do the middlewares of a server nest as they should, whatever they do: stop early, fail late, never go on, panic?
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
+
 mod common;
 
 use std::sync::{Arc, Mutex};

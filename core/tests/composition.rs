@@ -1,5 +1,12 @@
 //! Do servers that are made of servers answer as one: names, URIs, tags, middlewares, lifespans, versions, changes?
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
+
 mod common;
 
 use std::sync::{

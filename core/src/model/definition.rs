@@ -51,6 +51,8 @@ pub(crate) struct ResourceDefinition {
     pub(crate) description: Option<Text>,
     pub(crate) mime_type: Option<Text>,
     pub(crate) icons: Vec<Icon>,
+    /// How many bytes it holds, where another server says so.
+    pub(crate) size: Option<u64>,
     pub(crate) annotations: Option<Annotations>,
     pub(crate) meta: Meta,
 }
@@ -70,6 +72,7 @@ pub(crate) struct PromptDefinition {
 #[derive(Clone, Debug)]
 pub(crate) struct PromptArgument {
     pub(crate) name: String,
+    pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) required: bool,
 }

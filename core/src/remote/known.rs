@@ -150,7 +150,7 @@ impl Known {
 
     /// Takes what the store has of it, once per instance.
     pub(super) async fn look(&self, remote: &Remote, platform: &Platform, caller: &HeaderMap) {
-        if self.knows().looked {
+        if self.knows().looked || !platform.store().capabilities().is_store() {
             return;
         }
         let keys = || {

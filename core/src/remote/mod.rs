@@ -115,7 +115,7 @@ struct Config {
 }
 
 /// Where it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Address {
     Given(Uri),
     /// Where this setting says.
@@ -300,7 +300,7 @@ impl Config {
         match &self.address {
             Address::Given(url) => Ok(url.clone()),
             Address::Setting(variable) => match platform.var(variable) {
-                Some(url) => checked(&url).map_err(|problem| {
+                Some(url) => checked(url.trim()).map_err(|problem| {
                     Failure::Misconfigured(format!("the setting `{variable}`: {problem}"))
                 }),
                 None => {

@@ -20,7 +20,7 @@ use crate::{
     wire::{
         client::{Notice, Refusal, notice, refusal},
         jsonrpc::{self, Inbound, Message, Messages, Outcome},
-        params::Members,
+        params::member,
     },
 };
 
@@ -183,7 +183,6 @@ impl Heard {
         }
     }
 
-    /// Takes in `message`, which is written as `text`.
     fn hear(&mut self, message: Message<'_>, text: &str, id: &str) {
         match message {
             Message::Response { id: of, outcome } => {
@@ -204,8 +203,7 @@ impl Heard {
             }
             Message::Notification { method, .. } => {
                 if self.notices.len() < SAID_WAITING_MAX {
-                    let params = Members::read(text).and_then(|message| message.get("params"));
-                    self.notices.extend(notice(&method, params));
+                    self.notices.extend(notice(&method, member(text, "params")));
                 }
             }
             // It was told that nobody here can be asked.

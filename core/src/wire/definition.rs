@@ -201,6 +201,7 @@ pub(crate) fn prompts<'a>(
                 .iter()
                 .map(|argument| WireArgument {
                     name: &argument.name,
+                    title: title(argument.title.as_deref(), to.version),
                     description: argument.description.as_deref(),
                     required: argument.required,
                 })
@@ -265,6 +266,7 @@ struct WireTool<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icons: Vec<WireIcon<'a>>,
@@ -282,6 +284,7 @@ struct WirePrompt<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icons: Vec<WireIcon<'a>>,
@@ -294,6 +297,8 @@ struct WirePrompt<'a> {
 #[derive(Serialize)]
 struct WireArgument<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     required: bool,
@@ -391,6 +396,8 @@ struct WireResource<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     icons: Vec<WireIcon<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<WireAnnotations<'a>>,
     #[serde(rename = "_meta", skip_serializing_if = "Map::is_empty")]
     meta: &'a Meta,
@@ -405,6 +412,7 @@ fn wire_resource(resource: &ResourceDefinition, version: ProtocolVersion) -> Wir
         description: resource.description.as_deref(),
         mime_type: resource.mime_type.as_deref(),
         icons: icons(&resource.icons, version),
+        size: resource.size,
         annotations: resource.annotations.as_ref().map(|annotations| wire_annotations(annotations, version)),
         meta: &resource.meta,
     }

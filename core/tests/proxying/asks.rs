@@ -225,7 +225,9 @@ fn a_legacy_client_in_a_session_is_asked_on_its_stream() {
         // It answers to another instance.
         let other = stage.beside(near(remote()));
         session.at(&other).answer(&reading.ask_id(), accept("Ada"));
-        crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || drop(reading.poll()));
+        crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || {
+            reading.poll();
+        });
         assert_eq!(reading.answer().as_deref(), Some("Hello, Ada!"), "{version}: {}", reading.text);
         assert_eq!(begun.load(Ordering::Relaxed), 2, "once for each round");
     }
@@ -253,7 +255,9 @@ fn a_legacy_client_is_sent_to_an_address_as_its_revision_has_it() {
     );
     assert!(params["elicitationId"].is_string(), "{params}");
     session.answer(&reading.ask_id(), json!({"action": "accept"}));
-    crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || drop(reading.poll()));
+    crate::common::live::pass(&stage, std::time::Duration::from_secs(2), || {
+        reading.poll();
+    });
     assert_eq!(reading.answer().as_deref(), Some("opened"), "{}", reading.text);
 }
 
@@ -301,14 +305,18 @@ fn a_remote_that_asks_what_nobody_can_be_asked_or_without_end_is_refused() {
         ),
     });
     let mut reading = crate::common::live::Reading::of(&stage, request(&call));
-    crate::common::live::pass(&stage, std::time::Duration::from_secs(4), || drop(reading.poll()));
+    crate::common::live::pass(&stage, std::time::Duration::from_secs(4), || {
+        reading.poll();
+    });
     assert!(reading.text.contains("\"text\":\"s2\""), "{}", reading.text);
     assert_eq!(far.take().iter().filter(|seen| seen.method() == "tools/call").count(), 4);
 
     let (far, stage) =
         canned(|seen, _| result(seen, &json!({"resultType": "input_required", "requestState": "again"})));
     let mut reading = crate::common::live::Reading::of(&stage, request(&call));
-    crate::common::live::pass(&stage, std::time::Duration::from_secs(20), || drop(reading.poll()));
+    crate::common::live::pass(&stage, std::time::Duration::from_secs(20), || {
+        reading.poll();
+    });
     assert!(reading.text.contains("cannot be used"), "{}", reading.text);
     assert_eq!(far.take().iter().filter(|seen| seen.method() == "tools/call").count(), 16);
 }

@@ -162,7 +162,7 @@ fn where_the_token_is_passed_on_each_caller_has_lists_of_its_own() {
 fn no_more_than_64_callers_are_kept_in_memory() {
     let far = Far::new(common::server(), Speaks::ModernOnly);
     let stage = stage_of(near(remote().forward_authorization()), &far);
-    let mut list = |token: &str| {
+    let list = |token: &str| {
         stage.store.fail(true);
         let token = format!("Bearer {token}");
         ask(&stage, "tools/list", json!({}), &[("authorization", &token)]);

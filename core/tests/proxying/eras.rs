@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     common,
-    ground::{Far, Speaks, add, another, names, near, remote, stage, stage_of},
+    ground::{Far, Speaks, add, another, names, near, remote, respond, stage, stage_of},
 };
 
 const ERAS: [Speaks; 3] = [Speaks::Both, Speaks::ModernOnly, Speaks::LegacyOnly];
@@ -57,6 +57,38 @@ fn a_definition_is_the_same_from_near_as_from_afar() {
             assert_eq!(Value::from(near), own.json["result"]["tools"], "{speaks:?} {version}");
         }
     }
+}
+
+#[test]
+fn what_a_definition_says_is_kept_though_this_server_has_no_words_for_it() {
+    let far = Far::new(common::server(), Speaks::ModernOnly);
+    let (tool, resource, prompt) = (
+        r#"{"name":"t","title":"T","description":"D","icons":[{"src":"https://a.example/i.png","mimeType":"image/png","sizes":["48x48"],"theme":"dark"}],"inputSchema":{"type":"object","properties":{"x":{"type":"number","maximum":0.30000000000000004,"x-odd":[1e-7]}},"$defs":{"z":true,"a":false}},"outputSchema":{"type":"object","else":1},"annotations":{"readOnlyHint":true,"openWorldHint":false},"_meta":{"a.example/x":{"y":[1]}}}"#,
+        r#"{"uri":"data://r","name":"r","title":"R","description":"D","mimeType":"text/plain","size":7,"annotations":{"audience":["user"],"priority":0.5,"lastModified":"2026-01-01"},"_meta":{"a.example/x":1}}"#,
+        r#"{"name":"p","description":"D","arguments":[{"name":"a","title":"A","description":"d","required":true}],"_meta":{"a.example/x":1}}"#,
+    );
+    far.answer_instead(move |seen| {
+        let (list, entry) = match seen.method() {
+            "tools/list" => ("tools", tool),
+            "resources/list" => ("resources", resource),
+            "prompts/list" => ("prompts", prompt),
+            _ => return None,
+        };
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"{list}":[{entry}]}}}}"#, seen.body["id"]);
+        Some(respond(200, "application/json", body))
+    });
+    let stage = stage_of(Server::new("near", "1").mount(remote()), &far);
+    for (method, list, entry) in [
+        ("tools/list", "tools", tool),
+        ("resources/list", "resources", resource),
+        ("prompts/list", "prompts", prompt),
+    ] {
+        let answer = stage.modern(method, json!({}));
+        let sent: Value = serde_json::from_str(entry).unwrap();
+        assert_eq!(answer.json["result"][list], json!([sent]), "{}", answer.text);
+    }
+    let answer = stage.modern("tools/list", json!({}));
+    assert!(answer.text.contains(r#""maximum":0.30000000000000004,"#), "{}", answer.text);
 }
 
 #[test]

@@ -211,6 +211,20 @@ fn a_store_that_fails_costs_requests_and_no_answer() {
 }
 
 #[test]
+fn without_a_store_each_instance_knows_what_it_has_asked_for() {
+    let far = Far::new(common::server(), Speaks::LegacyOnly);
+    let fetch = std::sync::Arc::new(far.clone());
+    let stage = common::Stage::built(near(remote()), common::Settings::default(), |builder| {
+        builder.fetch(fetch).store(std::sync::Arc::new(edgemcp::store::NoStore))
+    });
+    for _ in 0..3 {
+        assert_eq!((add(&stage).message(), tools(&stage).len()), ("3", 6));
+    }
+    assert_eq!(far.methods().iter().filter(|method| *method == "initialize").count(), 1);
+    assert_eq!(stage.log.all(), "", "which is nothing to warn of");
+}
+
+#[test]
 fn servers_that_mount_each_other_are_found_out() {
     let far = Far::new(Server::new("nobody", "1"), Speaks::ModernOnly);
     let looped = || {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     common::{self, Settings, Stage},
-    ground::{Far, Seen, Speaks, another, near, remote, respond, result, stage, tools},
+    ground::{Far, Seen, Speaks, another, names, near, remote, respond, result, stage, tools},
 };
 
 /// A remote whose lists of tools are answered so.
@@ -63,7 +63,38 @@ fn what_cannot_be_used_is_left_out_and_said_in_the_log() {
     }
     // A tool without a description is one.
     let answer = stage.modern("tools/list", json!({}));
-    assert_eq!(answer.json["result"]["tools"][1]["name"], "far_good");
+    assert_eq!(
+        answer.json["result"]["tools"][1],
+        json!({"name": "far_good", "inputSchema": {"type": "object"}})
+    );
+}
+
+#[test]
+fn a_resource_that_could_not_be_read_is_left_out() {
+    let far = Far::new(common::server(), Speaks::ModernOnly);
+    far.answer_instead(|seen| match seen.method() {
+        "resources/list" => Some(result(seen, &json!({"resources": [
+            {"uri": "data://good", "name": "good"}, {"uri": "data://good", "name": "again"}, {"uri": "none", "name": "n"},
+            {"uri": "data://nameless"},
+        ]}))),
+        "resources/templates/list" => Some(result(seen, &json!({"resourceTemplates": [
+            {"uriTemplate": "file://a/{path*}", "name": "many"}, {"uriTemplate": "file://b/{name}", "name": "one"},
+        ]}))),
+        _ => None,
+    });
+    let stage = stage(&far);
+    assert_eq!(names(&stage.modern("resources/list", json!({})), "resources", "uri"), ["data://far/good"]);
+    let templates = stage.modern("resources/templates/list", json!({}));
+    assert_eq!(names(&templates, "resourceTemplates", "uriTemplate"), ["file://far/b/{name}"]);
+    let log = stage.log.all();
+    for says in [
+        "another one has its URI",
+        "has no scheme",
+        "a resource with a URI and a `name`",
+        "only {name} is supported",
+    ] {
+        assert!(log.contains(says), "{says}: {log}");
+    }
 }
 
 #[test]

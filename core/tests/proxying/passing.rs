@@ -74,7 +74,7 @@ fn a_link_reaches_a_client_that_knows_none_as_text() {
         match version < ProtocolVersion::V2025_06_18 {
             true => assert_eq!(block, &json!({"type": "text", "text": "b: a://b"})),
             false => {
-                assert_eq!(block, &json!({"type": "resource_link", "uri": "a://b", "name": "b", "size": 7}))
+                assert_eq!(block, &json!({"type": "resource_link", "uri": "a://b", "name": "b", "size": 7}));
             }
         }
     }
@@ -203,7 +203,9 @@ fn a_stream_that_ends_before_its_answer_is_gone_on_with() {
         }
         request.body(body.to_string().into()).unwrap()
     });
-    common::live::pass(&stage, Duration::from_secs(4), || drop(reading.poll()));
+    common::live::pass(&stage, Duration::from_secs(4), || {
+        reading.poll();
+    });
     assert!(reading.text.contains("came back"), "{}", reading.text);
     let seen = far.take();
     let methods: Vec<_> = seen.iter().map(|seen| seen.method().to_owned()).collect();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use edgemcp::{Server, compose::Mount, prelude::*};
+use edgemcp::{Server, compose::Mount, prelude::*, remote::Remote};
 use serde_json::json;
 
 use crate::{
-    common,
-    ground::{Far, Speaks, add, another, near, remote, stage, stage_of, tools},
+    common::{self, Settings},
+    ground::{Far, Speaks, URL, add, another, near, remote, stage, stage_of, tools},
 };
 
 const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
@@ -120,6 +120,30 @@ fn what_was_not_listed_is_looked_for_once_the_lists_are_old() {
     assert_eq!(far.methods(), [""; 0], "clients cannot have a remote listed by calling what is not there");
     stage.clock.advance(Duration::from_secs(300));
     assert_eq!(more().message(), "more");
+}
+
+#[test]
+fn an_address_can_be_a_setting() {
+    let far = Far::new(common::server(), Speaks::Both);
+    for (setting, says) in [
+        (Some(URL), None),
+        (None, Some("the setting `FAR_URL`, its address, is not set")),
+        (Some("far.example?key=hunter2"), Some("write \"https://host/mcp\"")),
+    ] {
+        let settings = Settings(setting.map(|url| ("FAR_URL", format!(" {url}\n"))).into_iter().collect());
+        let fetch = std::sync::Arc::new(far.clone());
+        let server = near(Remote::from_setting("FAR_URL"));
+        let stage = common::Stage::built(server, settings, |builder| builder.fetch(fetch));
+        let answer = add(&stage);
+        match says {
+            None => assert_eq!(answer.message(), "3"),
+            Some(says) => {
+                assert!(answer.message().contains("its log says what is missing"), "{}", answer.text);
+                let log = stage.log.all();
+                assert!(log.contains(says) && !log.contains("hunter2"), "{log}");
+            }
+        }
+    }
 }
 
 #[test]

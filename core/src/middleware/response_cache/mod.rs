@@ -26,7 +26,6 @@ use crate::{
     platform::LogLevel,
     prompt::Prompt,
     resource::Resource,
-    task::TaskSupport,
     tool::Tool,
     wire::cached::Cached,
 };
@@ -213,11 +212,10 @@ impl ResponseCaching {
         let name = &tool.definition.name;
         let hints = &tool.definition.hints;
         let is_repeatable = hints.read_only == Some(true) && hints.idempotent == Some(true);
-        let is_answered_at_once =
-            tool.task != Some(TaskSupport::Required) && tool.client_capabilities.is_empty();
         (is_repeatable || self.included_tools.contains(name))
             && !self.excluded_tools.contains(name)
-            && is_answered_at_once
+            // Who lacks what the tool needs of a client hears so.
+            && tool.client_capabilities.is_empty()
             && permit(cx, tool).is_ok()
     }
 

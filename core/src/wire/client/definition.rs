@@ -15,6 +15,7 @@ use crate::{
         Annotations, Icon, Meta, PromptArgument, PromptDefinition, ResourceDefinition, Role, Text, Theme,
         ToolDefinition, ToolHints,
     },
+    wire::exact,
 };
 
 /// The elements of an array. Of more than [`REMOTE_ENTRIES_MAX`] one more is kept, which tells: the smallest take an
@@ -133,13 +134,15 @@ fn icons(icons: Option<Vec<WireIcon>>) -> Vec<Icon> {
 pub(crate) fn tool(raw: &RawValue) -> Result<ToolDefinition, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Wire {
+    struct Wire<'a> {
         name: String,
         title: Option<String>,
         description: Option<String>,
         icons: Option<Vec<WireIcon>>,
-        input_schema: Value,
-        output_schema: Option<Value>,
+        #[serde(borrow)]
+        input_schema: &'a RawValue,
+        #[serde(borrow)]
+        output_schema: Option<&'a RawValue>,
         annotations: Option<Hints>,
         #[serde(rename = "_meta")]
         meta: Option<Meta>,
@@ -153,8 +156,10 @@ pub(crate) fn tool(raw: &RawValue) -> Result<ToolDefinition, String> {
         idempotent_hint: Option<bool>,
         open_world_hint: Option<bool>,
     }
-    let wire: Wire = read(raw, "a tool with `name` and `inputSchema`")?;
-    if wire.input_schema.get("type").and_then(Value::as_str) != Some("object") {
+    let wire: Wire<'_> = read(raw, "a tool with `name` and `inputSchema`")?;
+    let input_schema = exact::value(wire.input_schema.get()).unwrap_or_default();
+    let output_schema = wire.output_schema.and_then(|schema| exact::value(schema.get()));
+    if input_schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err("its `inputSchema` is not of `type: object`".to_owned());
     }
     let hints = wire.annotations.unwrap_or_default();
@@ -164,8 +169,8 @@ pub(crate) fn tool(raw: &RawValue) -> Result<ToolDefinition, String> {
         title: wire.title.or(hints.title).map(Cow::Owned),
         description: wire.description.unwrap_or_default().into(),
         icons: icons(wire.icons),
-        input_schema: wire.input_schema,
-        output_schema: wire.output_schema.filter(Value::is_object),
+        input_schema,
+        output_schema: output_schema.filter(Value::is_object),
         hints: ToolHints {
             read_only: hints.read_only_hint,
             destructive: hints.destructive_hint,
@@ -191,6 +196,7 @@ pub(crate) fn resource(raw: &RawValue) -> Result<ResourceDefinition, String> {
         description: Option<String>,
         mime_type: Option<String>,
         icons: Option<Vec<WireIcon>>,
+        size: Option<u64>,
         annotations: Option<Hints>,
         #[serde(rename = "_meta")]
         meta: Option<Meta>,
@@ -222,6 +228,7 @@ pub(crate) fn resource(raw: &RawValue) -> Result<ResourceDefinition, String> {
         description: wire.description.map(Cow::Owned),
         mime_type: wire.mime_type.map(Cow::Owned),
         icons: icons(wire.icons),
+        size: wire.size,
         annotations,
         meta: wire.meta.unwrap_or_default(),
     })
@@ -245,12 +252,14 @@ pub(crate) fn prompt(raw: &RawValue) -> Result<PromptDefinition, String> {
     #[derive(Deserialize)]
     struct Argument {
         name: String,
+        title: Option<String>,
         description: Option<String>,
         required: Option<bool>,
     }
     let wire: Wire = read(raw, "a prompt with a `name`")?;
     let arguments = wire.arguments.into_iter().flatten().map(|argument| PromptArgument {
         name: argument.name,
+        title: argument.title,
         description: argument.description,
         required: argument.required.unwrap_or_default(),
     });
