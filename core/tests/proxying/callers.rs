@@ -215,3 +215,24 @@ fn a_legacy_client_has_its_token_passed_on_too() {
     let answer = stage.post(body.to_string(), &[("mcp-protocol-version", version), ADA]);
     assert_eq!(answer.message(), "wiped by ada");
 }
+
+#[test]
+fn a_change_that_cannot_be_served_shows_nobody_what_another_caller_sees() {
+    let plugins = edgemcp::compose::Live::new();
+    let far = Far::new(guarded(), Speaks::Both);
+    let stage = stage_of(near(remote().forward_authorization()).live(&plugins), &far);
+    let sees = |who| names(&ask(&stage, "tools/list", json!({}), &[who]), "tools", "name");
+    let spell = |said: &'static str| Tool::new("spell", said, |_, _: NoArguments| async { "fine" });
+    plugins.add_tool(spell("Spell.")).unwrap();
+    for who in [ADA, BOB] {
+        assert_eq!(sees(who).contains(&"far_wipe".to_owned()), who == ADA);
+    }
+    // One with a version and one without cannot both be served.
+    plugins.add_tool(spell("Spell anew.").version("2")).unwrap();
+    for who in [ADA, BOB, ADA, BOB] {
+        let seen = sees(who);
+        assert_eq!(seen.contains(&"far_wipe".to_owned()), who == ADA, "{who:?}: {seen:?}");
+        assert!(seen.contains(&"far_add".to_owned()) && seen.contains(&"spell".to_owned()), "{seen:?}");
+    }
+    assert!(stage.log.all().contains("a change of the server is not served"), "{}", stage.log.all());
+}
