@@ -4,6 +4,7 @@ use edgemcp::{
     ProtocolVersion, Server,
     auth::{Principal, Requirement, StaticTokens},
     compose::Mount,
+    middleware::ResponseCaching,
     prelude::*,
     remote::Remote,
 };
@@ -235,4 +236,28 @@ fn a_change_that_cannot_be_served_shows_nobody_what_another_caller_sees() {
         assert!(seen.contains(&"far_add".to_owned()) && seen.contains(&"spell".to_owned()), "{seen:?}");
     }
     assert!(stage.log.all().contains("a change of the server is not served"), "{}", stage.log.all());
+}
+
+#[test]
+fn what_a_remote_answers_to_a_header_that_is_passed_on_is_cached_for_nobody_without_it() {
+    let whose = Tool::new("whose", "Whose.", |cx: Context, _: NoArguments| async move {
+        let header = |name| cx.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("none");
+        format!("{} {}", header("authorization"), header("x-tenant"))
+    });
+    let far = Far::new(common::server().tool(whose.read_only(true).idempotent(true)), Speaks::Both);
+    let passes_on = remote().forward_authorization().forward_header("x-tenant");
+    let stage = stage_of(near(passes_on).middleware(ResponseCaching::new()), &far);
+    let acme = [ADA, ("x-tenant", "acme")];
+    for _ in 0..2 {
+        for (sent, answer) in [
+            (&acme[..], "Bearer ada-token acme"),
+            (&[ADA], "Bearer ada-token none"),
+            (&[BOB], "Bearer bob-token none"),
+            (&[], "none none"),
+        ] {
+            assert_eq!(call(&stage, "far_whose", sent).message(), answer);
+        }
+    }
+    let calls = far.methods().iter().filter(|method| *method == "tools/call").count();
+    assert_eq!(calls, 4, "each is asked for once");
 }
