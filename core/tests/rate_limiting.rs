@@ -24,16 +24,18 @@ use common::{
 use edgemcp::{
     ProtocolVersion, Server, TaskSupport,
     auth::{Principal, StaticTokens},
+    compose::Mount,
     future::BoxFuture,
     middleware::{Limiter, OnFailure, Per, RateLimiting, ResponseCaching, Verdict},
     platform::{Clock, Timestamp},
     prelude::*,
     store::{
-        MemoryStore, NoStore, Store, Survey,
+        Consistency, MemoryStore, NoStore, Store, Survey,
         wrap::{Fallback, Statistics},
     },
 };
 use edgemcp_testkit::{FAILURE, ManualClock};
+use futures_util::FutureExt;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -322,6 +324,16 @@ fn two_limits_count_apart_and_one_that_is_shared_counts_for_two_servers() {
 }
 
 #[test]
+fn two_mounted_servers_with_the_same_limit_count_apart() {
+    let child = || server().middleware(RateLimiting::token_bucket(1.0).burst(1));
+    let parent =
+        Server::new("parent", "1").mount(Mount::under("a", child())).mount(Mount::under("b", child()));
+    let stage = Stage::new(parent);
+    let ask = |tool: &str| is_refused(&stage.modern("tools/call", calls(tool)));
+    assert_eq!(["a_one", "b_one", "a_two", "b_two"].map(ask), [false, false, true, true]);
+}
+
+#[test]
 fn two_instances_share_one_count_and_a_local_one_is_each_instances_own() {
     for (is_local, admitted) in [(false, 4), (true, 8)] {
         let limits = || match RateLimiting::sliding_window(4, MINUTE) {
@@ -588,11 +600,12 @@ fn somebody_else_can_count() {
     assert!(!is_refused(&stage.modern("tools/list", json!({}))));
 }
 
-/// A clock that stands, and on which a sleep lets others go on and is over.
+/// A clock that stands, and lets other threads go on whenever it is looked at: between a read and the write after it, too.
 struct Standing;
 
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
+        std::thread::yield_now();
         Timestamp::from_millis(1_800_000_000_000)
     }
 
@@ -640,5 +653,50 @@ fn of_requests_on_many_threads_exactly_as_many_go_on_as_may() {
             }
         });
         assert_eq!(admitted.load(Ordering::Relaxed), 100);
+    }
+}
+
+/// A clock on which somebody else's request is counted whenever it is looked at.
+struct Meddling(Arc<MemoryStore>);
+
+impl Clock for Meddling {
+    fn now(&self) -> Timestamp {
+        for entry in self.0.survey(None).now_or_never().unwrap().unwrap().entries {
+            let read = self.0.get(&entry.key, Consistency::Strong).now_or_never().unwrap().unwrap().unwrap();
+            let full_at: u64 = std::str::from_utf8(&read.value).unwrap().parse().unwrap();
+            let put = self.0.put(&entry.key, (full_at + 1).to_string().into(), Some(MINUTE));
+            put.now_or_never().unwrap().unwrap();
+        }
+        Timestamp::from_millis(1_800_000_000_000)
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[test]
+fn a_count_that_others_always_change_first_is_tried_twenty_times_and_then_refused() {
+    let still = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
+    let memory = Arc::new(MemoryStore::new(Arc::new(still)));
+    let store = Arc::new(Statistics::new(memory.clone()));
+    for on_failure in [OnFailure::Refuse, OnFailure::Admit] {
+        let limits = RateLimiting::token_bucket(1.0).burst(10).on_failure(on_failure);
+        let instance = edgemcp_testkit::Instance::new(
+            server().middleware(limits),
+            store.clone(),
+            Arc::new(Meddling(memory.clone())),
+        );
+        let ask = || futures_executor::block_on(instance.ask("server/discover", "{}"));
+        if on_failure == OnFailure::Refuse {
+            assert_eq!(ask().0, StatusCode::OK, "nobody else is there yet");
+        }
+        let before = store.counts();
+        let (status, answer) = ask();
+        // Whoever comes first is counted, so letting this one through would be one too many: also of a courtesy.
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(answer.contains("\"retryAfter\":1}"), "{answer}");
+        let after = store.counts();
+        assert_eq!((after.get.calls - before.get.calls, after.put_if.calls - before.put_if.calls), (20, 20));
     }
 }

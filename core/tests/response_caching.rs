@@ -8,11 +8,15 @@
 )]
 
 mod common;
+#[path = "response_caching/lists.rs"]
+mod lists;
+#[path = "response_caching/whose.rs"]
+mod whose;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -214,143 +218,6 @@ fn every_revision_is_answered_from_one_entry_as_it_would_be_without_a_cache() {
 }
 
 #[test]
-fn the_order_of_arguments_is_nothing_and_every_digit_of_a_number_counts() {
-    let (stage, runs, _) = stage(ResponseCaching::new());
-    let ask = |arguments: &str| {
-        let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"count","arguments":{arguments}}}}}"#
-        );
-        said(&stage.post(body, &[("mcp-protocol-version", "2025-11-25")]))
-    };
-    let first = ask(r#"{"what":{"a":1,"b":[2,"ü"]},"more":true}"#);
-    assert_eq!(ask("{ \"more\" : true, \"what\": {\"b\":[2, \"\\u00fc\"], \"a\":1} }"), first);
-    assert_eq!(runs.count(), 1);
-    let differing = [
-        "{}",
-        r#"{"what":1}"#,
-        r#"{"what":1.0}"#,
-        r#"{"what":"1"}"#,
-        r#"{"what":12345678901234567890123}"#,
-        r#"{"what":12345678901234567890124}"#,
-        r#"{"what":0.1}"#,
-        r#"{"what":0.10000000000000000001}"#,
-        r#"{"what":[1,2]}"#,
-        r#"{"what":[2,1]}"#,
-        r#"{"more":1}"#,
-        r#"{"what":null}"#,
-    ];
-    for arguments in differing {
-        let before = runs.count();
-        ask(arguments);
-        assert_eq!(runs.count(), before + 1, "{arguments}");
-    }
-    // Of a prompt likewise.
-    let get = |arguments: Value| {
-        said(&stage.modern("prompts/get", json!({"name": "count", "arguments": arguments})))
-    };
-    let one = get(json!({"name": "a", "style": "b"}));
-    assert_eq!(get(json!({"style": "b", "name": "a"})), one);
-    assert_ne!(get(json!({"style": "a", "name": "b"})), one);
-    // And none is the same as no arguments.
-    assert_eq!(said(&stage.modern("tools/call", json!({"name": "count"}))), ask("{}"));
-}
-
-#[test]
-fn what_one_caller_was_answered_is_no_others() {
-    let principal = |subject: &'static str| Principal::new(subject).from_issuer("https://idp.example");
-    let callers = [
-        ("ada", principal("ada")),
-        ("bob", principal("bob")),
-        ("ada-of-another-issuer", Principal::new("ada").from_issuer("https://other.example")),
-        ("ada-through-an-app", principal("ada").through_client("app")),
-        ("ada-with-a-scope", principal("ada").scope("admin")),
-        ("ada-in-an-org", principal("ada").claim("org", 1)),
-        ("ada-in-another-org", principal("ada").claim("org", 2)),
-    ];
-    let (runs, caching) = (Runs::default(), ResponseCaching::new());
-    let statistics = caching.statistics();
-    let mut tokens =
-        StaticTokens::new().token("ada-later", principal("ada").claim("exp", 2).claim("jti", "b"));
-    for (token, who) in &callers {
-        tokens = tokens.token(*token, who.clone());
-    }
-    let stage = Stage::new(server(&runs).verifier(tokens).middleware(caching));
-    let ask = |token| said(&stage.modern_as(Some(token), "tools/call", json!({"name": "count"})));
-    let first = callers.each_ref().map(|(token, _)| ask(token));
-    assert_eq!(runs.count(), callers.len());
-    assert_eq!(callers.each_ref().map(|(token, _)| ask(token)), first, "each has its own again");
-    assert_eq!(runs.count(), callers.len());
-    assert_eq!(ask("ada-later"), first[0], "another token of the same caller");
-    for (method, params) in
-        [("resources/read", json!({"uri": "data://count/1"})), ("prompts/get", json!({"name": "count"}))]
-    {
-        let ask = |token| said(&stage.modern_as(Some(token), method, params.clone()));
-        assert_ne!(ask("ada"), ask("bob"), "{method}");
-    }
-    assert_eq!(statistics.of(CachedMethod::ReadResource).hits, 0);
-}
-
-#[test]
-fn who_may_not_call_a_tool_is_not_answered_by_the_cache_either() {
-    let runs = Runs::default();
-    let tokens = StaticTokens::new()
-        .token("admin", Principal::new("ada").scope("admin"))
-        .token("guest", Principal::new("ada"));
-    let secret = steady("secret", &runs).requires(Requirement::scopes(["admin"]));
-    let server = Server::new("guarded", "1").tool(secret).verifier(tokens);
-    let stage = Stage::new(server.middleware(ResponseCaching::new()));
-    let ask = |token| stage.modern_as(Some(token), "tools/call", json!({"name": "secret"}));
-    for _ in 0..2 {
-        assert_eq!(said(&ask("admin")), "ada: 1");
-        assert_eq!(ask("guest").code(), Some(-32000));
-    }
-}
-
-#[test]
-fn two_versions_of_a_tool_of_a_resource_or_of_the_server_share_nothing() {
-    let (runs, caching) = (Runs::default(), ResponseCaching::new());
-    let resource = |version: &'static str| {
-        Resource::new("data://v", "v", move |_, _: NoArguments| async move { version }).version(version)
-    };
-    let prompt = |version: &'static str| {
-        Prompt::new("v", "V.", move |_, _: NoArguments| async move { version }).version(version)
-    };
-    let server = |version: &'static str, caching: ResponseCaching| {
-        Server::new("versions", version)
-            .tool(steady("count", &runs).version("1.0"))
-            .tool(steady("count", &runs).version("2.0"))
-            .resource(resource("1.0"))
-            .resource(resource("2.0"))
-            .prompt(prompt("1.0"))
-            .prompt(prompt("2.0"))
-            .middleware(caching)
-    };
-    let stage = Stage::new(server("1", caching));
-    let ask = |stage: &Stage, method: &str, mut params: Value, version: Option<&str>| {
-        if let Some(version) = version {
-            params["_meta"] = json!({"fastmcp": {"version": version}});
-        }
-        said(&stage.modern(method, params))
-    };
-    let call = |stage: &Stage, version| ask(stage, "tools/call", json!({"name": "count"}), version);
-    let highest = call(&stage, None);
-    assert_eq!(call(&stage, Some("2.0")), highest, "it is the highest one");
-    let older = call(&stage, Some("1.0"));
-    assert_ne!(older, highest);
-    assert_eq!((call(&stage, Some("1.0")), call(&stage, None)), (older, highest.clone()));
-    for (method, params) in
-        [("resources/read", json!({"uri": "data://v"})), ("prompts/get", json!({"name": "v"}))]
-    {
-        for (version, expected) in [(None, "2.0"), (Some("1.0"), "1.0"), (None, "2.0"), (Some("1.0"), "1.0")]
-        {
-            assert_eq!(ask(&stage, method, params.clone(), version), expected, "{method}");
-        }
-    }
-    let deployed = stage.beside(server("2", ResponseCaching::new()));
-    assert_ne!(call(&deployed, None), highest);
-}
-
-#[test]
 fn only_tools_that_say_so_or_are_named_are_cached() {
     let hinted = |read_only: Option<bool>, idempotent: Option<bool>, runs: &Runs| {
         let runs = runs.clone();
@@ -536,6 +403,37 @@ fn who_is_asked_for_something_is_asked_again_and_answered_for_what_they_said_in_
 }
 
 #[test]
+fn what_goes_on_with_a_call_is_not_answered_from_what_another_was_answered_without_being_asked() {
+    let asks = Arc::new(AtomicBool::new(true));
+    let does_ask = Arc::clone(&asks);
+    let moody = Tool::new("moody", "Greet.", move |cx: Context, _: NoArguments| {
+        let asks = does_ask.load(Ordering::Relaxed);
+        async move {
+            if !asks {
+                return Ok("Hello!".to_owned());
+            }
+            let Name { name } = cx.elicit("What is your name?").key("name").await?;
+            Ok::<_, ToolError>(format!("Hello, {name}!"))
+        }
+    });
+    let caching = ResponseCaching::new().include_tools(["moody"]);
+    let stage = Stage::new(Server::new("moody", "1").tool(moody).middleware(caching));
+    let params = || json!({"name": "moody", "_meta": capable()});
+    let asked = stage.modern("tools/call", params());
+    asks.store(false, Ordering::Relaxed);
+    assert_eq!(said(&stage.modern("tools/call", params())), "Hello!");
+    asks.store(true, Ordering::Relaxed);
+    assert_eq!(said(&stage.modern("tools/call", params())), "Hello!", "it is kept");
+    let mut again = params();
+    again["requestState"] = asked.json["result"]["requestState"].clone();
+    again["inputResponses"] = json!({"name": accept("Ada")});
+    assert_eq!(said(&stage.modern("tools/call", again)), "Hello, Ada!");
+    let mut at_once = params();
+    at_once["inputResponses"] = json!({"name": accept("Bob")});
+    assert_eq!(said(&stage.modern("tools/call", at_once)), "Hello, Bob!");
+}
+
+#[test]
 fn a_task_is_neither_kept_nor_answered_from_what_is() {
     let runs = Runs::default();
     let tool = |name, support| steady(name, &runs).task(support);
@@ -699,55 +597,6 @@ fn it_costs_one_operation_of_the_store_to_hit_two_to_miss_and_none_where_nothing
 }
 
 #[test]
-fn a_server_can_say_what_else_an_answer_depends_on() {
-    let caching = ResponseCaching::new().vary_by(|cx| {
-        cx.headers()
-            .get("accept-language")
-            .and_then(|language| language.to_str().ok())
-            .unwrap_or_default()
-            .to_owned()
-    });
-    let (stage, runs, _) = stage(caching);
-    let ask = |language: &str| {
-        let (body, mut headers) = common::modern("tools/call", json!({"name": "count"}));
-        headers.push(("accept-language", language.to_owned()));
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        said(&stage.post(body.to_string(), &headers))
-    };
-    let (german, french) = (ask("de"), ask("fr"));
-    assert_ne!(german, french);
-    assert_eq!((ask("de"), ask("fr"), runs.count()), (german, french, 2));
-}
-
-#[test]
-fn two_instances_share_what_was_answered_and_two_servers_do_not() {
-    let runs = Runs::default();
-    let one = Stage::new(server(&runs).middleware(ResponseCaching::new()));
-    let other = one.beside(server(&runs).middleware(ResponseCaching::new()));
-    let ask = |stage: &Stage| said(&stage.modern("tools/call", json!({"name": "count"})));
-    assert_eq!((ask(&one), ask(&other), runs.count()), ("nobody: 1".to_owned(), "nobody: 1".to_owned(), 1));
-    let named = Server::new("another", "1").tool(steady("count", &runs)).middleware(ResponseCaching::new());
-    assert_eq!(ask(&one.beside(named)), "nobody: 2");
-}
-
-#[test]
-fn two_mounted_servers_with_a_tool_of_one_name_share_nothing() {
-    let runs = Runs::default();
-    let child = |name: &'static str| {
-        Server::new(name, "1").tool(steady("count", &runs)).middleware(ResponseCaching::new())
-    };
-    use edgemcp::compose::Mount;
-    let parent = Server::new("parent", "1")
-        .mount(Mount::under("a", child("child")))
-        .mount(Mount::under("b", child("child")));
-    let stage = Stage::new(parent);
-    let ask = |name: &str| said(&stage.modern("tools/call", json!({"name": name})));
-    let (a, b) = (ask("a_count"), ask("b_count"));
-    assert_ne!(a, b);
-    assert_eq!((ask("a_count"), ask("b_count"), runs.count()), (a, b, 2));
-}
-
-#[test]
 fn a_hit_is_counted_by_a_limit_before_it() {
     let runs = Runs::default();
     let server =
@@ -755,142 +604,6 @@ fn a_hit_is_counted_by_a_limit_before_it() {
     let stage = Stage::new(server);
     let codes = [(); 3].map(|()| stage.modern("tools/call", json!({"name": "count"})).code());
     assert_eq!((codes, runs.count()), ([None, None, Some(-32000)], 1));
-}
-
-fn names(answer: &Answer) -> Vec<String> {
-    let tools = answer.json["result"]["tools"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
-    tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
-}
-
-/// A server that asks somebody which of its tools a caller may see.
-fn selective(runs: &Runs, caching: ResponseCaching) -> Server {
-    let asked = runs.clone();
-    let select = middleware::on_list_tools(move |cx: Context, message, next| {
-        let asked = asked.clone();
-        async move {
-            asked.next();
-            let mut list = next.run(message).await?;
-            let who = cx.principal().map_or(String::new(), |who| who.subject().to_owned());
-            list.retain(|tool| tool.about().tags.iter().any(|tag| *tag == who || tag == "all"));
-            Ok(list)
-        }
-    });
-    let tool = |name: &'static str, tag: &'static str| {
-        Tool::new(name, "A tool.", |_, _: NoArguments| async {}).tag(tag)
-    };
-    let tokens = StaticTokens::new()
-        .token("ada", Principal::new("ada"))
-        .token("bob", Principal::new("bob"))
-        .token("eve", Principal::new("eve"));
-    Server::new("selective", "1")
-        .tool(tool("zeta", "all"))
-        .tool(tool("of_ada", "ada"))
-        .tool(tool("of_bob", "bob"))
-        .verifier(tokens)
-        .middleware(caching)
-        .middleware(select)
-}
-
-#[test]
-fn lists_are_cached_where_it_was_said_each_callers_own_for_five_minutes_in_both_eras() {
-    let runs = Runs::default();
-    let without = Stage::new(selective(&runs, ResponseCaching::new()));
-    let list = |stage: &Stage, token| stage.modern_as(Some(token), "tools/list", json!({}));
-    let plain = [(); 2].map(|()| list(&without, "ada").text);
-    assert_eq!(runs.count(), 2, "a list is not cached unless it was said");
-
-    let caching = ResponseCaching::new().lists();
-    let statistics = caching.statistics();
-    let runs = Runs::default();
-    let stage = Stage::new(selective(&runs, caching));
-    for _ in 0..2 {
-        assert_eq!(names(&list(&stage, "ada")), ["zeta", "of_ada"]);
-        assert_eq!(names(&list(&stage, "bob")), ["zeta", "of_bob"]);
-        assert_eq!(names(&list(&stage, "eve")), ["zeta"]);
-        assert_eq!(list(&stage, "ada").text, plain[0]);
-    }
-    assert_eq!(runs.count(), 3);
-    assert_eq!(counts(&statistics, CachedMethod::ListTools), [5, 3, 3, 0]);
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
-    let legacy = stage.post(body, &[("authorization", "Bearer ada"), ("mcp-protocol-version", "2025-06-18")]);
-    assert_eq!((names(&legacy), runs.count()), (vec!["zeta".to_owned(), "of_ada".to_owned()], 3));
-    stage.clock.advance(Duration::from_secs(300));
-    list(&stage, "ada");
-    assert_eq!(runs.count(), 4);
-    // Who hears of changes is told of them.
-    let runs = Runs::default();
-    let stage = Stage::new(selective(&runs, ResponseCaching::new().lists()).list_changed());
-    for _ in 0..2 {
-        list(&stage, "ada");
-    }
-    assert_eq!(runs.count(), 2);
-}
-
-#[test]
-fn a_whole_list_an_empty_one_and_one_in_another_order_are_hits_and_one_of_something_else_is_not_kept() {
-    type Change = fn(edgemcp::middleware::Listed<Tool>) -> edgemcp::middleware::Listed<Tool>;
-    let changes: [(Change, &[&str], bool); 5] = [
-        (|list| list, &["a", "b"], true),
-        (|_| edgemcp::middleware::Listed::new([]), &[], true),
-        (|list| list.iter().rev().cloned().collect::<Vec<_>>().into(), &["b", "a"], true),
-        (|list| list.map(|tool| tool.title("Other")), &["a", "b"], false),
-        (
-            |mut list| {
-                list.push(Tool::new("c", "C.", |_, _: NoArguments| async {}));
-                list
-            },
-            &["a", "b", "c"],
-            false,
-        ),
-    ];
-    for (change, expected, is_kept) in changes {
-        let runs = Runs::default();
-        let asked = runs.clone();
-        let hook = middleware::on_list_tools(move |_, message, next| {
-            asked.next();
-            async move { Ok(change(next.run(message).await?)) }
-        });
-        let server = ["a", "b"].into_iter().fold(Server::new("lists", "1"), |server, name| {
-            server.tool(Tool::new(name, "A tool.", |_, _: NoArguments| async {}))
-        });
-        let stage = Stage::new(server.middleware(ResponseCaching::new().lists()).middleware(hook));
-        let texts = [(); 3].map(|()| {
-            let answer = stage.modern("tools/list", json!({}));
-            assert_eq!(names(&answer), expected);
-            answer.text
-        });
-        assert!(texts.iter().all(|text| *text == texts[0]));
-        assert_eq!(runs.count(), if is_kept { 1 } else { 3 }, "{expected:?}");
-    }
-}
-
-#[test]
-fn resources_templates_and_prompts_are_listed_from_the_cache_too() {
-    let runs = Runs::default();
-    let counted = |runs: &Runs| {
-        let runs = runs.clone();
-        middleware::on_request(move |_, message, next| {
-            runs.next();
-            next.run(message)
-        })
-    };
-    let caching = ResponseCaching::new().lists();
-    let statistics = caching.statistics();
-    let of = Runs::default();
-    let define =
-        || server(&of).resource(Resource::new("data://one", "one", |_, _: NoArguments| async { "1" }));
-    let stage = Stage::new(define().middleware(caching).middleware(counted(&runs)));
-    let plain = Stage::new(define());
-    for (method, of) in [
-        ("resources/list", CachedMethod::ListResources),
-        ("resources/templates/list", CachedMethod::ListResourceTemplates),
-        ("prompts/list", CachedMethod::ListPrompts),
-    ] {
-        for _ in 0..2 {
-            assert_eq!(stage.modern(method, json!({})).text, plain.modern(method, json!({})).text);
-        }
-        assert_eq!(counts(&statistics, of), [1, 1, 1, 0], "{method}");
-    }
 }
 
 #[test]
