@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use edgemcp::{ProtocolVersion, Server, prelude::*};
+use edgemcp::{ProtocolVersion, Server, middleware::CallTool, prelude::*};
 use serde_json::{Value, json};
 
 use crate::{
@@ -185,6 +185,26 @@ fn a_remote_is_told_what_the_client_can_be_asked_and_no_more() {
             "{declared}"
         );
     }
+}
+
+#[test]
+fn a_remote_that_is_called_in_a_step_can_ask_nothing() {
+    // A step is done once, and would wait for an answer that only a later run has.
+    let relay =
+        Tool::new("relay", "Call another tool in a step.", |cx: Context, _: NoArguments| async move {
+            let said = cx.step("call", || async {
+                let output = cx.call_tool(CallTool::new("far_greet")).await?;
+                Ok::<_, ToolError>(format!("{:?}", output.is_failure()))
+            });
+            said.await
+        });
+    let far = Far::new(asking().0, Speaks::ModernOnly);
+    let stage = stage_of(near(remote()).tool(relay), &far);
+    crate::ground::tools(&stage);
+    let answer = stage.modern("tools/call", json!({"name": "relay", "_meta": capable()}));
+    assert_eq!(answer.code(), Some(-32021), "it fails at once: {}", answer.text);
+    let seen = far.take().pop().unwrap();
+    assert_eq!(seen.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"], json!({}));
 }
 
 #[test]
