@@ -1,6 +1,6 @@
 //! Lays a tree of servers out flat: one list of components, each of which knows where it is from.
 
-use std::{any::TypeId, collections::BTreeMap, sync::Arc};
+use std::{any::TypeId, sync::Arc};
 
 use super::{
     Hop, Live, Mount, OnDuplicate, Place,
@@ -116,7 +116,7 @@ pub(crate) struct Gathered {
 #[derive(Default)]
 pub(crate) struct Flat {
     pub(crate) components: Components,
-    pub(crate) views: BTreeMap<usize, Components>,
+    pub(crate) views: Vec<(usize, Components)>,
     /// The mounted servers of which not all is known, by their scopes.
     pub(crate) lacks: Vec<(usize, Unavailable)>,
     /// Whether nothing at all is known of one.
@@ -437,7 +437,7 @@ impl Node {
                 Part::Mounted(layer, node) => {
                     let mut components = node.flatten(around, flat);
                     if around.scopes.get(node.scope).is_some_and(|scope| !scope.chain.is_empty()) {
-                        flat.views.insert(node.scope, components.clone());
+                        flat.views.push((node.scope, components.clone()));
                         pass(&mut components, node.scope);
                     }
                     layer.apply(&mut components, &mut flat.problems);
@@ -607,90 +607,99 @@ fn settle<T>(
     flat: &mut Flat,
     key: impl Fn(&T) -> (Text, Option<Text>, bool),
 ) -> Vec<T> {
-    let mut known = BTreeMap::<(Text, Option<Text>), Vec<usize>>::new();
-    let mut remote = std::collections::BTreeSet::new();
-    for (at, component) in components.iter().enumerate() {
-        let (name, version, is_remote) = key(component);
-        known.entry((name, version)).or_default().push(at);
-        if is_remote {
-            remote.insert(at);
-        }
-    }
-    let mut before: Option<&(Text, Option<Text>)> = None;
-    for key in known.keys() {
-        // An unversioned one sorts before the versioned ones of its name.
-        if before.is_some_and(|(name, version)| *name == key.0 && version.is_none()) {
-            flat.problems.push(format!(
-                "{what} {:?} with a version and without one (give each a version, or none)",
-                key.0
-            ));
-        }
-        before = Some(key);
-    }
-    let duplicates: Vec<_> = known.into_iter().filter(|(_, places)| places.len() > 1).collect();
-    if duplicates.is_empty() {
+    let keys: Vec<_> = components.iter().map(key).collect();
+    let out = outdone(what, &keys, policy, flat);
+    if out.is_empty() {
         return components;
     }
-    let mut out = std::collections::BTreeSet::new();
-    for ((name, version), places) in duplicates {
-        let count = if places.len() == 2 { "two".to_owned() } else { places.len().to_string() };
-        let of = version.map(|version| format!(" in version {version:?}")).unwrap_or_default();
-        match policy {
-            // Another server can list what it likes, and takes nothing from this one by it.
-            OnDuplicate::Error if places.iter().any(|at| remote.contains(at)) => {
-                let own = places.iter().find(|at| !remote.contains(at)).or(places.first()).copied();
+    let mut out = out.into_iter();
+    components.into_iter().filter(|_| !out.next().unwrap_or_default()).collect()
+}
+
+/// Which of several of one name and version do not count; nothing where no name is there twice. It sorts, since a map's code
+/// would weigh 15 kB in a Worker.
+fn outdone(
+    what: &str,
+    keys: &[(Text, Option<Text>, bool)],
+    policy: OnDuplicate,
+    flat: &mut Flat,
+) -> Vec<bool> {
+    let mut sorted: Vec<_> = keys.iter().zip(0_usize..).collect();
+    sorted
+        .sort_unstable_by(|(one, at), (other, there)| (&one.0, &one.1, at).cmp(&(&other.0, &other.1, there)));
+    let mut out = Vec::new();
+    for named in sorted.chunk_by(|(one, _), (next, _)| one.0 == next.0) {
+        // An unversioned one sorts before the versioned ones of its name.
+        if let [((name, None, _), _), .., ((_, Some(_), _), _)] = named {
+            flat.problems.push(format!(
+                "{what} {name:?} with a version and without one (give each a version, or none)"
+            ));
+        }
+        for same in named.chunk_by(|(one, _), (next, _)| one.1 == next.1) {
+            let [((name, version, _), _), _, ..] = same else { continue };
+            out.resize(keys.len(), false);
+            let mut leave_out = |(_, at): &(&(Text, Option<Text>, bool), usize)| {
+                if let Some(out) = out.get_mut(*at) {
+                    *out = true;
+                }
+            };
+            let count = if same.len() == 2 { "two".to_owned() } else { same.len().to_string() };
+            let of = version.as_ref().map(|version| format!(" in version {version:?}")).unwrap_or_default();
+            let is_own = |((_, _, remote), _): &&(&(Text, Option<Text>, bool), usize)| !remote;
+            let own = same.iter().filter(is_own).count();
+            if policy == OnDuplicate::Error && own < same.len() {
+                // Another server can list what it likes, and takes nothing from this one by it.
                 flat.warnings.push(format!(
                     "{count} {what} {name:?}{of}; that of the server mounted over HTTP does not count (mount it under a \
                      prefix)"
                 ));
-                out.extend(places.iter().filter(|at| remote.contains(at) && Some(**at) != own).copied());
-                if places.iter().filter(|at| !remote.contains(at)).count() > 1 {
-                    flat.problems.push(format!(
-                        "{count} {what} {name:?}{of} (rename one, mount one under a prefix, or say which counts with \
-                         `Server::on_duplicate`)"
-                    ));
-                }
+                // Where all are other servers', the first one counts.
+                same.iter().filter(|it| !is_own(it)).skip(usize::from(own == 0)).for_each(&mut leave_out);
             }
-            OnDuplicate::Error => flat.problems.push(format!(
-                "{count} {what} {name:?}{of} (rename one, mount one under a prefix, or say which counts with \
-                 `Server::on_duplicate`)"
-            )),
-            OnDuplicate::Warn | OnDuplicate::Replace => {
-                if policy == OnDuplicate::Warn {
-                    flat.warnings.push(format!("{count} {what} {name:?}{of}; the last one counts"));
+            match policy {
+                OnDuplicate::Error if own > 1 => flat.problems.push(format!(
+                    "{count} {what} {name:?}{of} (rename one, mount one under a prefix, or say which counts with \
+                     `Server::on_duplicate`)"
+                )),
+                OnDuplicate::Error => {}
+                OnDuplicate::Warn | OnDuplicate::Replace => {
+                    if policy == OnDuplicate::Warn {
+                        flat.warnings.push(format!("{count} {what} {name:?}{of}; the last one counts"));
+                    }
+                    same.iter().rev().skip(1).for_each(leave_out);
                 }
-                out.extend(places.iter().rev().skip(1).copied());
+                OnDuplicate::Ignore => same.iter().skip(1).for_each(leave_out),
             }
-            OnDuplicate::Ignore => out.extend(places.iter().skip(1).copied()),
         }
     }
-    let kept = components.into_iter().enumerate().filter(|(at, _)| !out.contains(at));
-    kept.map(|(_, component)| component).collect()
+    out
 }
 
 /// Splits `components` into those of the highest version of each name, in their order, and the rest.
 pub(crate) fn highest<T>(components: Vec<T>, key: impl Fn(&T) -> (Text, Option<Text>)) -> (Vec<T>, Vec<T>) {
-    if components.iter().all(|component| key(component).1.is_none()) {
+    let keys: Vec<_> = components.iter().map(key).collect();
+    if keys.iter().all(|(_, version)| version.is_none()) {
         return (components, Vec::new());
     }
-    let mut best = BTreeMap::<Text, (Option<Text>, usize)>::new();
-    for (at, component) in components.iter().enumerate() {
-        let (name, of) = key(component);
-        let is_better = |known: &Option<Text>| match (&of, known) {
-            (Some(of), Some(known)) => version::compare(of, known).is_gt(),
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        match best.get_mut(&name) {
-            Some((known, place)) if is_better(known) => (*known, *place) = (of, at),
-            Some(_) => {}
-            None => drop(best.insert(name, (of, at))),
+    let mut highest = are_highest(&keys).into_iter();
+    components.into_iter().partition(|_| highest.next().unwrap_or_default())
+}
+
+/// Which of these are the highest version of their name; of equal ones the first.
+fn are_highest(keys: &[(Text, Option<Text>)]) -> Vec<bool> {
+    let by_version = |one: &Option<Text>, other: &Option<Text>| match (one, other) {
+        (Some(one), Some(other)) => version::compare(one, other),
+        (one, other) => one.is_some().cmp(&other.is_some()),
+    };
+    let mut sorted: Vec<_> = keys.iter().zip(0_usize..).collect();
+    sorted.sort_unstable_by(|((one, of), at), ((other, than), there)| {
+        one.cmp(other).then_with(|| by_version(than, of)).then(at.cmp(there))
+    });
+    let mut highest = vec![false; keys.len()];
+    for named in sorted.chunk_by(|(one, _), (next, _)| one.0 == next.0) {
+        if let Some(highest) = named.first().and_then(|(_, at)| highest.get_mut(*at)) {
+            *highest = true;
         }
     }
-    let is_best: std::collections::BTreeSet<_> = best.into_values().map(|(_, at)| at).collect();
-    let (mut listed, mut older) = (Vec::new(), Vec::new());
-    for (at, component) in components.into_iter().enumerate() {
-        if is_best.contains(&at) { listed.push(component) } else { older.push(component) }
-    }
-    (listed, older)
+    highest
 }

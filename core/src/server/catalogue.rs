@@ -88,12 +88,8 @@ struct Index(Vec<(Text, usize)>);
 
 impl Index {
     fn new(names: impl Iterator<Item = Text>) -> Self {
-        let mut sorted = Vec::<(Text, usize)>::new();
-        for (name, index) in names.zip(0..) {
-            // Insertion is quadratic, and at these sizes a sort is only more code for a Worker to carry.
-            let place = sorted.partition_point(|(known, _)| *known < name);
-            sorted.insert(place, (name, index));
-        }
+        let mut sorted: Vec<_> = names.zip(0..).collect();
+        sorted.sort_unstable();
         Self(sorted)
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     num::NonZeroUsize,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
@@ -143,7 +142,7 @@ pub(crate) struct Tables {
     pub(crate) chain: Chain,
     pub(crate) scopes: Arc<[Scope]>,
     /// What each mounted server with middlewares sees; some of [`scopes`](Self::scopes).
-    views: BTreeMap<usize, Catalogue>,
+    views: Vec<(usize, Catalogue)>,
     /// Whether something of each list is not for everybody, in the order of [`Listing::ALL`].
     guarded: [bool; Listing::ALL.len()],
     /// What could not be asked for, by the scopes that lack it.
@@ -284,7 +283,8 @@ impl Tables {
 
     /// What the mounted server `scope` sees, and its middlewares.
     pub(crate) fn view(&self, scope: usize) -> Option<(&Catalogue, &Scope)> {
-        Some((self.views.get(&scope)?, self.scopes.get(scope)?))
+        let (_, view) = self.views.iter().find(|(of, _)| *of == scope)?;
+        Some((view, self.scopes.get(scope)?))
     }
 
     /// What could not be asked for, so that lists lack it.
