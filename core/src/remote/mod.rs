@@ -4,7 +4,7 @@
 //! use edgemcp::{compose::Mount, prelude::*, remote::Remote};
 //!
 //! let weather = Remote::new("https://weather.example/mcp").bearer_from("WEATHER_TOKEN");
-//! let server = Server::new("assistant", "1.0.0").mount(Mount::new("weather", weather));
+//! let server = Server::new("assistant", "1.0.0").mount(Mount::under("weather", weather));
 //! ```
 //!
 //! What is asked of the other server, and when:
