@@ -14,8 +14,9 @@ use futures_util::{
 use serde_json::value::RawValue;
 
 use crate::{
+    auth,
     error::Error,
-    exchange::{Exchange, Reply},
+    exchange::{Exchange, Reply, perform},
     future::BoxStream,
     limits::SUBSCRIPTIONS_MAX,
     line::Resumes,
@@ -143,7 +144,7 @@ pub(crate) async fn listen(
         uris: listened
             .uris
             .into_iter()
-            .filter(|uri| offers.subscribe && tables.components.resource(uri).is_some())
+            .filter(|uri| offers.subscribe && permit(exchange, uri).is_ok())
             .collect(),
         tasks: Vec::new(),
     };
@@ -221,9 +222,7 @@ impl Listened<'_> {
 /// Keeps that a legacy client wants to hear of the resource at `uri`.
 pub(crate) async fn subscribe(exchange: &Exchange, uri: &str) -> Result<(), Error> {
     let session = subscriber(exchange)?;
-    if exchange.tables.components.resource(uri).is_none() {
-        return Err(Error::resource_not_found(uri));
-    }
+    permit(exchange, uri)?;
     let Some(session) = session else {
         return match exchange.peer.as_ref().is_none_or(|peer| peer.subscribe(uri)) {
             true => Ok(()),
@@ -236,6 +235,17 @@ pub(crate) async fn subscribe(exchange: &Exchange, uri: &str) -> Result<(), Erro
         return Err(too_many());
     }
     Ok(store.put(&key, uri.to_owned().into(), Some(left)).await?)
+}
+
+/// Whether there is a resource at `uri` that the caller may read: who may not does not hear of it either.
+fn permit(exchange: &Exchange, uri: &str) -> Result<(), Error> {
+    let found = exchange.tables.components.resource(uri);
+    let (resource, _) = found.ok_or_else(|| Error::resource_not_found(uri))?;
+    if exchange.peer.is_some() {
+        return Ok(());
+    }
+    auth::check(&resource.requirements, exchange.principal.as_deref(), &resource.about())
+        .map_err(|error| perform::unseen(error, uri))
 }
 
 /// How many subscriptions there are beside the one under `key`.

@@ -89,6 +89,7 @@ impl Service {
             instructions: server.instructions,
             is_private: server.verifier.is_some()
                 || tree.remotes.iter().any(|mount| mount.remote.is_per_caller()),
+            forwarded: tree.remotes.iter().flat_map(|mount| mount.remote.forwarded()).collect(),
             list_ttl: server.list_ttl,
             list_page_size: server.list_page_size,
             list_changed: server.list_changed,

@@ -531,6 +531,83 @@ fn who_does_not_meet_a_requirement_neither_sees_nor_uses_it() {
     );
 }
 
+/// Answers each request for something else with what only an admin may use.
+fn redirected() -> Server {
+    let admin = || Requirement::scopes(["admin"]);
+    Server::new("inner", "1")
+        .tool(Tool::new("open", "Open.", |_, _: NoArguments| async { "open" }))
+        .tool(Tool::new("wipe", "Wipes.", |_, _: NoArguments| async { "secret" }).requires(admin()))
+        .resource(Resource::new("data://open", "open", |_, _: NoArguments| async { "open" }))
+        .resource(
+            Resource::new("data://keys", "keys", |_, _: NoArguments| async { "secret" }).requires(admin()),
+        )
+        .prompt(Prompt::new("open", "Open.", |_, _: NoArguments| async { "open" }))
+        .prompt(Prompt::new("plan", "Plans.", |_, _: NoArguments| async { "secret" }).requires(admin()))
+        .middleware(middleware::on_call_tool(|_, mut call: middleware::CallTool, next: Next<_>| {
+            call.set_name("wipe");
+            next.run(call)
+        }))
+        .middleware(middleware::on_read_resource(|_, mut read: middleware::ReadResource, next: Next<_>| {
+            read.set_uri("data://keys");
+            next.run(read)
+        }))
+        .middleware(middleware::on_get_prompt(|_, mut get: middleware::GetPrompt, next: Next<_>| {
+            get.set_name("plan");
+            next.run(get)
+        }))
+}
+
+#[test]
+fn what_a_middleware_of_a_mounted_server_chooses_instead_asks_the_same_of_the_caller() {
+    let tokens = StaticTokens::new()
+        .token("ada", Principal::new("ada").scope("admin"))
+        .token("bob", Principal::new("bob"));
+    let server = Server::new("main", "1").verifier(tokens).mount(Mount::under("i", redirected));
+    let stage = Stage::new(server);
+    for (method, params) in [
+        ("tools/call", json!({"name": "i_open"})),
+        ("resources/read", json!({"uri": "data://i/open"})),
+        ("prompts/get", json!({"name": "i_open"})),
+    ] {
+        let ask = |token| stage.modern_as(Some(token), method, params.clone());
+        let (ada, bob) = (ask("ada"), ask("bob"));
+        assert!(ada.text.contains("secret"), "{method}: {}", ada.text);
+        assert_eq!(bob.status.as_u16(), 403, "{method}: {}", bob.text);
+    }
+}
+
+#[test]
+fn what_a_mount_asks_holds_for_what_a_middleware_of_its_server_chooses_instead() {
+    let inner = || {
+        Server::new("inner", "1")
+            .tool(Tool::new("open", "Open.", |_, _: NoArguments| async { "open" }))
+            .tool(Tool::new("wipe", "Wipes.", |_, _: NoArguments| async { "secret" }))
+            .middleware(middleware::on_call_tool(|_, mut call: middleware::CallTool, next: Next<_>| {
+                call.set_name("wipe");
+                next.run(call)
+            }))
+    };
+    let shown = edgemcp::transform::VisibleTo::new(|about, who| about.name != "wipe" || who.is_some());
+    let stage = Stage::new(Server::new("main", "1").mount(Mount::under("i", inner).transform(shown)));
+    let answer = stage.modern("tools/call", json!({"name": "i_open"}));
+    assert!(!answer.text.contains("secret"), "{}", answer.text);
+}
+
+#[test]
+fn an_import_refuses_what_is_live_however_deep_and_keeps_what_its_handlers_need() {
+    let live = || Server::new("inner", "1").live(&Live::new());
+    let outer = move || Server::new("outer", "1").mount(Mount::under("i", live()));
+    let told = problems(Server::new("main", "1").import_server(Mount::under("o", outer())));
+    assert!(told.contains("a server that is mounted in \"outer\" is live"), "{told}");
+    let needy = Server::new("needy", "1").store_has("the needy", [edgemcp::store::Need::Atomic]);
+    let server = Server::new("main", "1").import_server(Mount::under("n", needy));
+    let stage = Stage::built(server, common::Settings::default(), |builder| {
+        builder.store(Arc::new(edgemcp::store::NoStore))
+    });
+    let told = stage.service.problems(&stage.platform).join("; ");
+    assert!(told.contains("the needy"), "{told}");
+}
+
 #[test]
 fn what_is_added_to_a_mounted_server_while_it_runs_is_seen_by_the_next_request() {
     let plugins = Live::new();

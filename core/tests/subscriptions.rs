@@ -21,6 +21,7 @@ use common::{
 };
 use edgemcp::{
     Change, ProtocolVersion, Server, TaskSupport,
+    auth::{Principal, Requirement, StaticTokens},
     limits::{LISTEN_MAX, SUBSCRIPTIONS_MAX},
     prelude::*,
     stdio::Connection,
@@ -428,5 +429,35 @@ fn a_client_on_a_connection_ends_a_subscription_by_cancelling_it() {
         Poll::Ready(None) => {}
         Poll::Ready(Some(line)) => panic!("{}", String::from_utf8_lossy(&line)),
         Poll::Pending => panic!("it goes on"),
+    }
+}
+
+#[test]
+fn who_may_not_read_a_resource_does_not_hear_of_it() {
+    let guarded = || {
+        let tokens = StaticTokens::new()
+            .token("ada", Principal::new("ada").scope("admin"))
+            .token("bob", Principal::new("bob"));
+        let admin = Requirement::scopes(["admin"]);
+        server()
+            .verifier(tokens)
+            .resource(Resource::new("data://keys", "keys", |_, _: NoArguments| async { "…" }).requires(admin))
+    };
+    let stage = Stage::built(guarded(), Settings::default(), |builder| {
+        builder.hold_max(Duration::from_secs(2 * 3600))
+    });
+    let asked = json!({"resourceSubscriptions": ["data://a", "data://keys"]});
+    for (token, uris) in [("ada", json!(["data://a", "data://keys"])), ("bob", json!(["data://a"]))] {
+        let mut request = listen(asked.clone());
+        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let events = Reading::of(&stage, request).events();
+        assert_eq!(events[0]["params"]["notifications"]["resourceSubscriptions"], uris, "{token}");
+    }
+    for (token, is_admin) in [("ada", true), ("bob", false)] {
+        let session = Session::of(&stage, LATEST, &capabilities(), Some(token));
+        assert!(subscribe(&session, "resources/subscribe", "data://a").json["result"].is_object());
+        let answer = subscribe(&session, "resources/subscribe", "data://keys");
+        assert_eq!(answer.json["result"].is_object(), is_admin, "{token}: {}", answer.text);
+        assert_eq!(answer.status == StatusCode::FORBIDDEN, !is_admin, "{token}: {}", answer.text);
     }
 }

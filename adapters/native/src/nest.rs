@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use edgemcp::{
     Service,
     future::BoxFuture,
@@ -19,7 +19,7 @@ use edgemcp::{
 };
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 
 /// How long a request's body may take to arrive.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(30);
@@ -191,13 +191,39 @@ where
     if usize::try_from(body.size_hint().lower()).map_or(true, |bytes| bytes > bytes_max) {
         return too_large(body);
     }
-    let whole = Limited::new(&mut body, bytes_max).collect();
-    match tokio::time::timeout(BODY_TIME_MAX, whole).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(body),
-        Ok(Err(_)) => Err(Unread::Broken),
-        Err(_) => Err(Unread::TooSlow),
+    let read = {
+        let mut whole = pin!(collect(&mut body, bytes_max));
+        match whole.as_mut().now_or_never() {
+            // Most bodies are there with their head, and need no timer.
+            Some(read) => read,
+            None => tokio::time::timeout(BODY_TIME_MAX, whole).await.unwrap_or(Err(Unread::TooSlow)),
+        }
+    };
+    match read {
+        Err(Unread::TooLarge) => too_large(body),
+        read => read,
     }
+}
+
+/// The whole body. One that comes in one piece is that piece.
+async fn collect<B>(body: &mut Pin<Box<B>>, bytes_max: usize) -> Result<Bytes, Unread>
+where
+    B: http_body::Body,
+{
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // What is no data is trailers, which say nothing here.
+        let Ok(mut piece) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        let bytes = piece.remaining();
+        if bytes > bytes_max.saturating_sub(whole.len()) {
+            return Err(Unread::TooLarge);
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(piece.copy_to_bytes(bytes));
+        }
+        whole.put(piece);
+    }
+    Ok(whole.freeze())
 }
 
 async fn drain<B>(body: B)

@@ -201,6 +201,18 @@ async fn a_body_of_any_kind_is_read_up_to_the_limit() {
     assert_eq!(sent(AxumBody::from("12345678901")).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(sent(AxumBody::empty()).await.into_body().as_bytes().unwrap(), "0");
 
+    let echo = Server::new("nested", "0.1.0").route(Method::POST, "/echo", |_, request| async move {
+        Response::new(Body::from(request.into_body()))
+    });
+    let platform = NativePlatform::builder("nested").store(Arc::new(edgemcp::store::NoStore)).build();
+    let echo = McpService::new(echo.build().unwrap(), platform);
+    for pieces in [&["whole"][..], &["", "who", "", "l", "e"], &["wh", "ole", ""]] {
+        let pieces = pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from(*piece)));
+        let body = AxumBody::from_stream(futures_util::stream::iter(pieces.collect::<Vec<_>>()));
+        let answer = echo.answer(Request::post("/echo").body(body).unwrap()).await;
+        assert_eq!(answer.into_body().as_bytes().unwrap(), "whole");
+    }
+
     let broken = futures_util::stream::iter([Ok(Bytes::from("x")), Err(std::io::Error::other("gone"))]);
     assert_eq!(sent(AxumBody::from_stream(broken)).await.status(), StatusCode::BAD_REQUEST);
 }

@@ -45,9 +45,10 @@ impl Changing {
     pub(crate) fn new(
         settings: Settings,
         states: Vec<(usize, Key)>,
-        tree: Tree,
+        mut tree: Tree,
         flat: Flat,
     ) -> (Arc<Self>, Arc<Tables>) {
+        tree.keep();
         let (scopes, lives, remotes) =
             (Arc::clone(&tree.scopes), tree.lives.clone(), Arc::clone(&tree.remotes));
         let version = Version { changes: tree.generation(), remotes: vec![(None, None); remotes.len()] };
@@ -114,15 +115,19 @@ impl Changing {
         for warning in flat.warnings.drain(..) {
             platform.log(LogLevel::Warning, &warning);
         }
-        let tables = match (flat.problems.as_slice(), layouts.last()) {
-            ([], _) | (_, None) => self.lay_out(flat),
-            (problems, Some((_, before))) => {
-                let problems = problems.join("\n  - ");
-                platform
-                    .log(LogLevel::Error, &format!("a change of the server is not served:\n  - {problems}"));
-                Arc::clone(before)
+        if flat.problems.is_empty() {
+            tree.keep();
+        } else {
+            let problems = flat.problems.join("\n  - ");
+            platform.log(LogLevel::Error, &format!("a change of the server is not served:\n  - {problems}"));
+            // A layout that is there may be of what other servers show somebody else.
+            flat = tree.flatten_before(states);
+            tree.check(&mut flat, &self.states);
+            if !flat.problems.is_empty() {
+                flat = tree.flatten_before(&[]);
             }
-        };
+        }
+        let tables = self.lay_out(flat);
         // What has changed since does not come back.
         layouts.retain(|(of, _)| of.changes == version.changes);
         if layouts.len() >= LAYOUTS_MAX {

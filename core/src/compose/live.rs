@@ -45,7 +45,7 @@ struct Shared {
 }
 
 /// What was changed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct State {
     pub(crate) added: Components,
     pub(crate) removed: Vec<(Kind, String)>,
@@ -138,7 +138,7 @@ impl Live {
     pub fn remove_tool(&self, name: &str) {
         self.change(|state| {
             state.added.tools.retain(|tool| tool.definition.name != name);
-            state.removed.push((Kind::Tool, name.to_owned()));
+            state.remove(Kind::Tool, name);
         });
     }
 
@@ -146,7 +146,7 @@ impl Live {
     pub fn remove_resource(&self, uri: &str) {
         self.change(|state| {
             state.added.resources.retain(|resource| resource.definition.uri != uri);
-            state.removed.push((Kind::Resource, uri.to_owned()));
+            state.remove(Kind::Resource, uri);
         });
     }
 
@@ -154,7 +154,7 @@ impl Live {
     pub fn remove_prompt(&self, name: &str) {
         self.change(|state| {
             state.added.prompts.retain(|prompt| prompt.definition.name != name);
-            state.removed.push((Kind::Prompt, name.to_owned()));
+            state.remove(Kind::Prompt, name);
         });
     }
 }
@@ -185,6 +185,13 @@ impl Live {
 }
 
 impl State {
+    fn remove(&mut self, kind: Kind, key: &str) {
+        // Who says it again and again is not to fill the memory.
+        if !self.removed.iter().any(|(of, known)| *of == kind && known == key) {
+            self.removed.push((kind, key.to_owned()));
+        }
+    }
+
     /// Makes the changes. What was added is in place of what the definition has under the same name.
     pub(crate) fn apply(&self, components: &mut Components) {
         let is_removed =
@@ -220,5 +227,21 @@ impl State {
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live").field("generation", &self.generation()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_away_again_and_again_is_remembered_once() {
+        let live = Live::new();
+        for _ in 0..3 {
+            live.remove_tool("a");
+            live.remove_resource("a");
+            live.remove_prompt("a");
+        }
+        assert_eq!(live.state().removed.len(), 3);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::tree::Scope;
 use crate::{
@@ -29,6 +29,9 @@ pub(crate) trait Elsewhere: Send + Sync {
 
     /// Whether what it lists may depend on who asks.
     fn is_per_caller(&self) -> bool;
+
+    /// The headers of a client's that it gets with calls, reads and prompts, so that what it answers may depend on them.
+    fn forwarded(&self) -> Vec<HeaderName>;
 
     /// Its components, as they are listed for a request with these headers. They are asked for where what is known is too
     /// old.

@@ -4,6 +4,7 @@ use std::{any::TypeId, collections::BTreeMap, sync::Arc};
 
 use super::{
     Hop, Live, Mount, OnDuplicate, Place,
+    live::State,
     mount::{Mounted, What},
     prefix::Prefix,
     remotes::{Elsewhere, RemoteMount, RemoteState},
@@ -34,6 +35,9 @@ pub(crate) struct Node {
     tags: Tags,
     on_duplicate: OnDuplicate,
     live: Option<Live>,
+    /// What was changed of it when it was laid out last, and when that could be served.
+    latest: Option<Arc<State>>,
+    good: Option<Arc<State>>,
     /// Whether other servers are mounted in it, so that not all of it is always there.
     has_remotes: bool,
 }
@@ -100,6 +104,8 @@ pub(crate) struct Gathered {
     scopes: Vec<Scope>,
     lives: Vec<Live>,
     remotes: Vec<RemoteMount>,
+    /// Whether only components are wanted.
+    components_only: bool,
     pub(crate) spans: Vec<(usize, Span)>,
     pub(crate) routes: Vec<HttpRoute>,
     pub(crate) needs: Vec<(Text, Vec<Need>)>,
@@ -134,11 +140,25 @@ impl Tree {
     /// The components of the tree, where so much is known of other servers. Where nothing of it changes they are wanted
     /// once, and taken; otherwise they are copied.
     pub(crate) fn flatten(&mut self, states: &[RemoteState]) -> Flat {
+        self.flatten_as(states, false)
+    }
+
+    /// The same with the changes of the last time that it could be served ([`keep`](Self::keep)).
+    pub(crate) fn flatten_before(&mut self, states: &[RemoteState]) -> Flat {
+        self.flatten_as(states, true)
+    }
+
+    /// What was laid out last can be served.
+    pub(crate) fn keep(&mut self) {
+        self.root.keep();
+    }
+
+    fn flatten_as(&mut self, states: &[RemoteState], before: bool) -> Flat {
         let known = |at: usize| states.get(at).and_then(|state| state.snapshot.as_ref());
         let is_partial = (0..self.remotes.len()).any(|at| known(at).is_none());
         let mut flat = Flat { is_partial, ..Flat::default() };
         let keep = !self.is_fixed();
-        let around = Around { keep, scopes: &self.scopes, remotes: &self.remotes, states };
+        let around = Around { keep, before, scopes: &self.scopes, remotes: &self.remotes, states };
         flat.components = self.root.flatten(around, &mut flat);
         for (mount, state) in self.remotes.iter().zip(states) {
             flat.lacks.extend(state.lacks.clone().map(|lacks| (mount.scope, lacks)));
@@ -181,7 +201,10 @@ impl Gathered {
         path: &mut Vec<(TypeId, Text)>,
     ) -> Node {
         let scope = self.scopes.len();
-        let middlewares = std::mem::take(&mut server.middlewares);
+        let mut middlewares = std::mem::take(&mut server.middlewares);
+        if self.components_only {
+            middlewares.clear();
+        }
         let who = |problem: String| format!("server {:?}: {problem}", server.who.name);
         if !server.any_middleware_order {
             self.problems.extend(order::problems(&middlewares).into_iter().map(who));
@@ -233,6 +256,8 @@ impl Gathered {
             tags: std::mem::take(&mut server.tags),
             on_duplicate: server.on_duplicate,
             live: server.live.clone(),
+            latest: None,
+            good: None,
         }
     }
 
@@ -304,13 +329,21 @@ impl Gathered {
         path.push((key.unwrap_or(TypeId::of::<()>()), server.who.name.clone()));
         let node = if imported {
             // Its components are the parent's own from now on, and what else it has stays behind.
-            let mut apart = Self { scopes: Vec::new(), ..Self::default() };
+            let mut apart = Self { components_only, ..Self::default() };
             let node = apart.node(&mut server, 0, layer.clone(), None, path);
             self.problems.extend(apart.problems);
+            // Its handlers need the same of a store, wherever they are.
+            self.needs.extend(apart.needs);
             if !components_only && apart.scopes.iter().any(|scope| !scope.chain.is_empty()) {
                 self.problems.push(format!(
                     "a server that is mounted in {:?} has middlewares, which `import_server` would leave out (mount it, or \
                      say `Mount::components_only()`)",
+                    server.who.name
+                ));
+            }
+            if server.live.is_none() && !apart.lives.is_empty() {
+                self.problems.push(format!(
+                    "a server that is mounted in {:?} is live, and `import_server` would copy it as it is now (mount it)",
                     server.who.name
                 ));
             }
@@ -374,6 +407,8 @@ impl Gathered {
 struct Around<'a> {
     /// Whether it is laid out again.
     keep: bool,
+    /// Whether what was changed since it could be served does not count.
+    before: bool,
     scopes: &'a [Scope],
     remotes: &'a [RemoteMount],
     states: &'a [RemoteState],
@@ -388,8 +423,12 @@ impl Node {
         for place in places(&mut own) {
             place.scope = self.scope;
         }
-        if let Some(live) = &self.live {
-            live.state().apply(&mut own);
+        self.latest = match around.before {
+            true => self.good.clone(),
+            false => self.live.as_ref().map(|live| Arc::new(live.state().clone())),
+        };
+        if let Some(changed) = &self.latest {
+            changed.apply(&mut own);
         }
         let mut all = Merge::new(self.on_duplicate);
         all.add(own, flat);
@@ -444,7 +483,7 @@ impl Node {
             // What was renamed may have the name of another now.
             components = Merge { components, policy: self.on_duplicate }.finish(flat);
         }
-        let live = self.live.as_ref().map(|live| live.state().visibility.clone());
+        let live = self.latest.as_ref().map(|changed| changed.visibility.clone());
         self.visibility.then(live.unwrap_or_default()).apply(&mut components, &mut flat.problems);
         for problem in flat.problems.iter_mut().skip(told) {
             *problem = format!("server {:?}: {problem}", self.name);
@@ -454,6 +493,15 @@ impl Node {
         }
         self.tags.apply(&mut components, &mut flat.problems);
         components
+    }
+
+    fn keep(&mut self) {
+        self.good.clone_from(&self.latest);
+        for part in &mut self.parts {
+            if let Part::Mounted(_, node) | Part::Imported(_, node) = part {
+                node.keep();
+            }
+        }
     }
 }
 

@@ -90,12 +90,12 @@ impl Exchange {
                     None => *session = self.begin_session(version, &declared, client_info),
                 }
                 let abilities = self.abilities(Era::Legacy);
-                Ok(Some(jsonrpc::success(id, self.tables.fixed(Fixed::Initialize(abilities), version))))
+                Ok(Some(jsonrpc::success_of(id, &self.tables.fixed(Fixed::Initialize(abilities), version))))
             }
             Request::Ping => empty(),
             Request::Discover => {
                 let which = Fixed::Discover(self.abilities(Era::Modern));
-                Ok(Some(jsonrpc::success(id, self.tables.fixed(which, version))))
+                Ok(Some(jsonrpc::success_of(id, &self.tables.fixed(which, version))))
             }
             Request::SetLevel { level } => {
                 match (&self.peer, &self.session) {
@@ -112,7 +112,7 @@ impl Exchange {
                     true => self.page(listing, cursor, version)?,
                     false => return self.list(body, id, route, listing, cursor).await,
                 };
-                Ok(Some(jsonrpc::success(id, page)))
+                Ok(Some(jsonrpc::success_of(id, &page)))
             }
             Request::CallTool { name, arguments, input } => {
                 self.call_tool(body, id, route, &name, arguments, input).await
@@ -433,7 +433,7 @@ impl Exchange {
         let ended = driver.run(work).await;
         let Some(kept) = cx.0.kept.get() else {
             return match ended? {
-                Ended::Result(result) => Ok(Some(jsonrpc::success(id, result))),
+                Ended::Result(result) => Ok(Some(jsonrpc::success_of(id, &result))),
                 Ended::Failed(error) => Err(error),
                 Ended::Cancelled | Ended::Parked => Ok(None),
             };
@@ -498,7 +498,7 @@ impl Exchange {
             }
             _ => {
                 let answer = outcome.map(|outcome| match outcome {
-                    Ok(result) => jsonrpc::success(id, result),
+                    Ok(result) => jsonrpc::success_of(id, &result),
                     Err(error) => jsonrpc::failure(Some(id), &error, era),
                 });
                 let place = self.line.next_place();

@@ -176,16 +176,19 @@ impl Exchange {
         }
     }
 
-    pub(super) fn transport(&self) -> Transport<'_> {
+    /// How its messages come, with `headers`, which are its own.
+    fn transport<'h>(&self, headers: &'h HeaderMap) -> Transport<'h> {
         match &self.peer {
             Some(peer) => Transport::Stdio { negotiated: peer.version() },
-            None => Transport::http(&self.headers),
+            None => Transport::http(headers),
         }
     }
 
     /// The reply to `body`.
     pub(crate) async fn reply(mut self, body: Bytes) -> Reply {
-        let era = self.transport().era();
+        let headers = Arc::clone(&self.headers);
+        let transport = self.transport(&headers);
+        let era = transport.era();
         let unreadable = |error| Reply::failure(None, &Rejection { era, error });
         if era == Era::Legacy {
             match self.open_session().await {
@@ -198,19 +201,19 @@ impl Exchange {
             }
         }
         match jsonrpc::parse(&body) {
-            Ok(Inbound::One(message)) => self.message(&body, message).await,
-            Ok(Inbound::Batch(Messages(messages))) => match self.check_batch(&messages) {
-                Ok(()) => self.batch(&body, &messages).await,
+            Ok(Inbound::One(message)) => self.message(&body, message, transport).await,
+            Ok(Inbound::Batch(Messages(messages))) => match self.check_batch(&messages, transport) {
+                Ok(()) => self.batch(&body, &messages, transport).await,
                 Err(error) => unreadable(error),
             },
             Err(error) => unreadable(error),
         }
     }
 
-    fn check_batch(&self, messages: &[&RawValue]) -> Result<(), Error> {
+    fn check_batch(&self, messages: &[&RawValue], transport: Transport<'_>) -> Result<(), Error> {
         // A session says which revision it is of where the header does not.
         let is_of_another = |session: &Session| session.version != ProtocolVersion::V2025_03_26;
-        if !inbound::takes_batches(self.transport()) || self.session.as_ref().is_some_and(is_of_another) {
+        if !inbound::takes_batches(transport) || self.session.as_ref().is_some_and(is_of_another) {
             return Err(Error::invalid_request(
                 "only revision 2025-03-26 has batches; send one message per request",
             ));
@@ -225,7 +228,7 @@ impl Exchange {
     }
 
     /// Answers the messages of a batch one after the other, each on its own.
-    async fn batch(&self, body: &Bytes, messages: &[&RawValue]) -> Reply {
+    async fn batch(&self, body: &Bytes, messages: &[&RawValue], transport: Transport<'_>) -> Reply {
         let mut answers = Vec::new();
         for raw in messages {
             self.line.next_message();
@@ -234,13 +237,15 @@ impl Exchange {
                     let error = Error::invalid_request("`initialize` cannot be part of a batch");
                     Reply::failure(Some(id), &Rejection { era: Era::Legacy, error })
                 }
-                Ok(Message::Request { id, params, .. }) if wire::state::is_modern(params) => {
+                Ok(Message::Request { id, params, .. }) if wire::state::is_modern(&params) => {
                     let error =
                         Error::invalid_request("a message of revision 2026-07-28 cannot be part of a batch");
                     Reply::failure(Some(id), &Rejection { era: Era::Modern, error })
                 }
                 // Boxed, since a message that could be a batch would make this future contain itself.
-                Ok(message) => Box::pin(self.message(&body.slice_ref(raw.get().as_bytes()), message)).await,
+                Ok(message) => {
+                    Box::pin(self.message(&body.slice_ref(raw.get().as_bytes()), message, transport)).await
+                }
                 Err(error) => Reply::failure(None, &Rejection { era: Era::Legacy, error }),
             };
             answers.extend(reply.body);
@@ -254,13 +259,14 @@ impl Exchange {
         Reply::json(body)
     }
 
-    async fn message(&self, body: &Bytes, message: Message<'_>) -> Reply {
+    async fn message(&self, body: &Bytes, message: Message<'_>, transport: Transport<'_>) -> Reply {
         let (id, method, params) = match message {
             Message::Request { id, method, params } => (id, method, params),
-            Message::Notification { method, params } => return self.notification(&method, params).await,
-            Message::Response { id, outcome } => return self.response(id, outcome).await,
+            Message::Notification { method, params } => {
+                return self.notification(&method, params, transport).await;
+            }
+            Message::Response { id, outcome } => return self.response(id, outcome, transport).await,
         };
-        let transport = self.transport();
         let params = match Params::of(params) {
             Ok(params) => params,
             Err(error) => return Reply::failure(Some(id), &Rejection { era: transport.era(), error }),
@@ -404,8 +410,13 @@ impl Exchange {
         }
     }
 
-    async fn notification(&self, method: &str, params: Given<Params<'_>>) -> Reply {
-        let era = match inbound::notification(self.transport()) {
+    async fn notification(
+        &self,
+        method: &str,
+        params: Given<Box<Params<'_>>>,
+        transport: Transport<'_>,
+    ) -> Reply {
+        let era = match inbound::notification(transport) {
             Ok(route) => route.version.era(),
             Err(rejection) => return Reply::failure(None, &rejection),
         };
@@ -425,7 +436,7 @@ impl Exchange {
     }
 
     /// Does what a notification asks for.
-    async fn heed(&self, method: &str, params: Given<Params<'_>>, era: Era) -> Reply {
+    async fn heed(&self, method: &str, params: Given<Box<Params<'_>>>, era: Era) -> Reply {
         if method != "notifications/cancelled" {
             return Reply::accepted();
         }
@@ -447,8 +458,8 @@ impl Exchange {
         Reply::accepted()
     }
 
-    async fn response(&self, id: Option<&RawValue>, outcome: Outcome<'_>) -> Reply {
-        match inbound::notification(self.transport()) {
+    async fn response(&self, id: Option<&RawValue>, outcome: Outcome<'_>, transport: Transport<'_>) -> Reply {
+        match inbound::notification(transport) {
             Ok(route) if route.version.era() == Era::Legacy => {}
             Ok(_) => {
                 let error =
@@ -508,7 +519,7 @@ fn begins_session(body: &[u8]) -> bool {
 /// Whether this is a message of the modern era, which has no sessions and ignores their ids.
 fn says_it_is_modern(body: &[u8]) -> bool {
     match jsonrpc::parse(body) {
-        Ok(Inbound::One(Message::Request { params, .. })) => wire::state::is_modern(params),
+        Ok(Inbound::One(Message::Request { params, .. })) => wire::state::is_modern(&params),
         _ => false,
     }
 }

@@ -97,7 +97,11 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
                 let is_same = tool.place.hops.get(hop).is_some_and(|hop| hop.key == call.name);
                 let (tool, hop) = match is_same {
                     true => (tool, hop + 1),
-                    false => (view.tool(&call.name).cloned().ok_or_else(|| no_tool(&call.name))?, 0),
+                    false => {
+                        let tool = view.tool(&call.name).ok_or_else(|| no_tool(&call.name))?;
+                        permit_in(&cx, scope, &**tool, tables.components.all_tools())?;
+                        (Arc::clone(tool), 0)
+                    }
                 };
                 enter_tool(cx, tool, hop, call).await.map(Response::Tool)
             }
@@ -108,6 +112,9 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
                         let found = view.resource(&read.uri);
                         let (found, values) =
                             found.ok_or_else(|| Error::resource_not_found(read.uri.clone()))?;
+                        let all = [false, true].map(|templates| tables.components.resources(templates));
+                        permit_in(&cx, scope, &**found, all.into_iter().flatten())
+                            .map_err(|error| unseen(error, &read.uri))?;
                         (Arc::clone(found), 0, owned(values)?)
                     }
                 };
@@ -117,7 +124,11 @@ pub(crate) fn in_scope(cx: Context, scope: usize, found: Found, message: Message
                 let is_same = prompt.place.hops.get(hop).is_some_and(|hop| hop.key == get.name);
                 let (prompt, hop) = match is_same {
                     true => (prompt, hop + 1),
-                    false => (view.prompt(&get.name).cloned().ok_or_else(|| no_prompt(&get.name))?, 0),
+                    false => {
+                        let prompt = view.prompt(&get.name).ok_or_else(|| no_prompt(&get.name))?;
+                        permit_in(&cx, scope, &**prompt, tables.components.prompts().iter())?;
+                        (Arc::clone(prompt), 0)
+                    }
                 };
                 enter_prompt(cx, prompt, hop, get).await.map(Response::Prompt)
             }
@@ -173,6 +184,31 @@ pub(crate) fn permit(cx: &Context, component: &impl Component) -> Result<(), Err
         [] => Ok(()),
         _ if cx.is_stdio() => Ok(()),
         requirements => auth::check(requirements, cx.principal(), &component.about()),
+    }
+}
+
+/// Whether the caller may use `component`, which a hook of the mounted server `scope` has chosen: what it asks there, and what is
+/// asked of it further out, among `all`.
+fn permit_in<'a, T: Component>(
+    cx: &Context,
+    scope: usize,
+    component: &T,
+    all: impl Iterator<Item = &'a Arc<T>>,
+) -> Result<(), Error> {
+    permit(cx, component)?;
+    let chosen = component.about();
+    let is_it = |outer: &&Arc<T>| {
+        outer.about().version == chosen.version
+            && outer.place().hops.iter().any(|hop| hop.scope == scope && hop.key == chosen.key)
+    };
+    all.filter(is_it).try_for_each(|outer| permit(cx, &**outer))
+}
+
+/// Why the resource at `uri` is refused. Who is not shown a template does not learn that there is one.
+pub(crate) fn unseen(error: Error, uri: &str) -> Error {
+    match error.kind {
+        ErrorKind::ResourceNotFound { .. } => Error::resource_not_found(uri),
+        _ => error,
     }
 }
 
@@ -255,11 +291,7 @@ async fn find_resource(cx: Context, read: ReadResource) -> Result<ResourceOutput
     let not_found = || Error::resource_not_found(read.uri.clone());
     let (resource, values) = found.ok_or_else(|| missing(&tables, Sought::Resource(&read.uri), not_found))?;
     let values = owned(values)?;
-    permit(&cx, &**resource).map_err(|error| match error.kind {
-        // Who is not shown a template does not learn that there is one.
-        ErrorKind::ResourceNotFound { .. } => Error::resource_not_found(read.uri.clone()),
-        _ => error,
-    })?;
+    permit(&cx, &**resource).map_err(|error| unseen(error, &read.uri))?;
     let uri = read.uri.clone();
     let mut output = enter_resource(cx, Arc::clone(resource), 0, values).await?;
     for part in &mut output.contents {

@@ -130,10 +130,15 @@ fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
 
 /// Whether `authority` (`host` or `host:port`) names this machine.
 pub(crate) fn is_loopback(authority: &str) -> bool {
+    let until = |text, end| str::split_once(text, end).map_or(text, |(host, _)| host);
     let host = match authority.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
+        Some(bracketed) => until(bracketed, ']'),
+        None => until(authority, ':'),
     };
+    // What clients write, nearly always.
+    if matches!(host, "127.0.0.1" | "localhost" | "::1") {
+        return true;
+    }
     let is_v4 = || {
         let mut parts = host.split('.');
         parts.next() == Some("127")
@@ -141,7 +146,7 @@ pub(crate) fn is_loopback(authority: &str) -> bool {
             // Rust would read a sign too, which is part of no address but can be of a name.
             && parts.all(|part| part.parse::<u8>().is_ok() && !part.starts_with('+'))
     };
-    host.eq_ignore_ascii_case("localhost") || host == "::1" || is_v4()
+    host.eq_ignore_ascii_case("localhost") || is_v4()
 }
 
 #[cfg(test)]

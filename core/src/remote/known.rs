@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderMap, header};
 
-use super::{Remote, STALE_MAX, snapshot};
+use super::{HOPS, Remote, STALE_MAX, failure::Failure, snapshot};
 use crate::{
     compose::remotes::{Elsewhere, Snapshot},
     platform::{LogLevel, Platform, Timestamp},
@@ -42,6 +42,8 @@ struct Knows {
     held: Option<Held>,
     /// Until when it is left alone, and why.
     failed: Option<(Timestamp, String)>,
+    /// The same for requests that other servers have passed on: where they go in a circle.
+    circled: Option<(Timestamp, String)>,
     /// Whether the store has been looked into.
     looked: bool,
 }
@@ -116,14 +118,22 @@ impl Known {
         self.knows().held.clone()
     }
 
-    /// Why the server is left alone now, where it is.
-    pub(super) fn failed(&self, now: Timestamp) -> Option<String> {
-        self.knows().failed.as_ref().filter(|(end, _)| now < *end).map(|(_, why)| why.clone())
+    /// Why the server is left alone now by what `caller` asks, where it is.
+    pub(super) fn failed(&self, now: Timestamp, caller: &HeaderMap) -> Option<String> {
+        let knows = self.knows();
+        let circled = knows.circled.as_ref().filter(|_| caller.contains_key(&HOPS));
+        let mut failed = knows.failed.iter().chain(circled);
+        failed.find(|(end, _)| now < *end).map(|(_, why)| why.clone())
     }
 
     /// Leaves the server alone for a while.
-    pub(super) fn set_failed(&self, now: Timestamp, why: &str) {
-        self.knows().failed = Some((now.after(LEFT_ALONE), why.to_owned()));
+    pub(super) fn set_failed(&self, now: Timestamp, failure: &Failure) {
+        let (end, mut knows) = (now.after(LEFT_ALONE), self.knows());
+        match failure {
+            // A client may have made up by how many servers it comes, so this says nothing of what comes by none.
+            Failure::Circle(_) => knows.circled = Some((end, failure.why())),
+            _ => knows.failed = Some((end, failure.why())),
+        }
     }
 
     /// Has the lists asked for again; they are used while that fails.

@@ -366,6 +366,11 @@ impl Elsewhere for Remote {
         self.config.forwards_authorization
     }
 
+    fn forwarded(&self) -> Vec<HeaderName> {
+        let token = Some(header::AUTHORIZATION).filter(|_| self.config.forwards_authorization);
+        self.config.forwarded.iter().cloned().chain(token).collect()
+    }
+
     fn snapshot<'a>(
         &'a self,
         platform: &'a Platform,

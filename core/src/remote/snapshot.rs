@@ -44,12 +44,12 @@ pub(super) async fn fresh(
     if let Some(held) = held.as_ref().filter(|held| now < held.end) {
         return Ok(Found { snapshot: Arc::clone(&held.snapshot), stale: None });
     }
-    let failure = match known.failed(now) {
+    let failure = match known.failed(now, caller) {
         Some(why) => Failure::Before(why),
         None => match ask(remote, platform, caller, &known).await {
             Ok(held) => return Ok(Found { snapshot: held.snapshot, stale: None }),
             Err(failure) => {
-                known.set_failed(platform.now(), &failure.why());
+                known.set_failed(platform.now(), &failure);
                 let cause = failure.cause();
                 platform.log(
                     LogLevel::Warning,
@@ -89,7 +89,7 @@ pub(super) fn peek(remote: &Remote, platform: &Platform, caller: &HeaderMap) -> 
     let held = known.held().filter(|held| held.is_usable(now));
     RemoteState {
         snapshot: held.map(|held| held.snapshot),
-        lacks: known.failed(now).map(|why| unavailable(remote, why)),
+        lacks: known.failed(now, caller).map(|why| unavailable(remote, why)),
     }
 }
 

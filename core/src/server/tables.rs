@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
 use serde_json::value::RawValue;
 
 use super::catalogue::Catalogue;
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) instructions: Option<Text>,
     /// Whether it asks who is calling.
     pub(crate) is_private: bool,
+    /// The headers of a client's that other servers get, which answers may depend on.
+    pub(crate) forwarded: Arc<[HeaderName]>,
     pub(crate) list_ttl: Duration,
     pub(crate) list_page_size: Option<NonZeroUsize>,
     pub(crate) list_changed: bool,
@@ -128,6 +131,8 @@ pub(crate) struct Tables {
     instructions: Option<Text>,
     pub(crate) offers: Offers,
     hint: CacheHint,
+    /// The headers of a client's that other servers get, which answers may depend on.
+    pub(crate) forwarded: Arc<[HeaderName]>,
     pub(crate) request_state: RequestState,
     pub(crate) sessions: Sessions,
     pub(crate) tasks: Tasks,
@@ -186,6 +191,7 @@ impl Tables {
             who,
             instructions,
             is_private,
+            forwarded,
             list_ttl,
             list_page_size,
             list_changed,
@@ -226,6 +232,7 @@ impl Tables {
         };
         let mut tables = Self {
             offers,
+            forwarded,
             hint: CacheHint::new(
                 if flat.lacks.is_empty() { list_ttl } else { list_ttl.min(LACKING_TTL) },
                 scope,

@@ -12,7 +12,12 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
-use super::{definition::raw, given::Given, params::Params, results::Empty};
+use super::{
+    definition::raw,
+    given::Given,
+    params::{Params, Text},
+    results::Empty,
+};
 use crate::{
     error::{Error, ErrorKind, seconds_ceil},
     limits::{BATCH_MESSAGES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX, METHOD_BYTES_MAX},
@@ -25,11 +30,11 @@ pub(crate) enum Message<'a> {
     Request {
         id: Id<'a>,
         method: Cow<'a, str>,
-        params: Given<Params<'a>>,
+        params: Given<Box<Params<'a>>>,
     },
     Notification {
         method: Cow<'a, str>,
-        params: Given<Params<'a>>,
+        params: Given<Box<Params<'a>>>,
     },
     /// A client's answer to a request of the server's.
     Response {
@@ -119,13 +124,13 @@ impl Id<'_> {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    jsonrpc: Option<Cow<'a, str>>,
+    jsonrpc: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
+    method: Option<Text<'a>>,
     #[serde(borrow, default)]
-    params: Given<Params<'a>>,
+    params: Given<Box<Params<'a>>>,
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -163,10 +168,10 @@ pub(crate) fn message(text: &str) -> Result<Message<'_>, Error> {
         return Err(Error::invalid_request("the message is an array, not an object"));
     }
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| unreadable(text, &error))?;
-    if envelope.jsonrpc.as_deref() != Some("2.0") {
+    if envelope.jsonrpc.is_none_or(|Text(version)| version != "2.0") {
         return Err(Error::invalid_request("`jsonrpc` must be \"2.0\""));
     }
-    let Some(method) = envelope.method else {
+    let Some(Text(method)) = envelope.method else {
         // An error may answer a request whose id could not be read, and has `null` then.
         return match (envelope.id, envelope.result, envelope.error) {
             (Some(id), Some(result), None) => {
@@ -357,6 +362,12 @@ pub(crate) fn success(id: Id<'_>, result: impl Serialize) -> Vec<u8> {
     serde_json::to_vec(&Success { jsonrpc: "2.0", id: id.0, result }).unwrap_or_default()
 }
 
+/// The answer to request `id`, whose result is written already.
+pub(crate) fn success_of(id: Id<'_>, result: &RawValue) -> Vec<u8> {
+    let parts = [r#"{"jsonrpc":"2.0","id":"#, id.json(), r#","result":"#, result.get(), "}"];
+    parts.concat().into_bytes()
+}
+
 /// An error alone, where it is part of something else.
 pub(crate) fn error(error: &Error, era: Era) -> Box<RawValue> {
     raw(ErrorObject::new(error, era))
@@ -502,7 +513,7 @@ mod properties {
             let (body, id) = (body.to_string(), id.to_string());
             let compact = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap();
             // What is in them is read elsewhere.
-            let is_params = |read: Given<Params<'_>>| match (read, compact(&params)) {
+            let is_params = |read: Given<Box<Params<'_>>>| match (read, compact(&params)) {
                 // Parameters that are null are none.
                 (Given::Nothing, given) => given.is_null(),
                 (Given::Object(_), given) => given.is_object(),
@@ -514,7 +525,8 @@ mod properties {
                     prop_assert_eq!((kind, read.json(), &*named), (0, &*id, &*method));
                     prop_assert!(is_params(read_params));
                     // What is answered has the same id, and is one message in one line.
-                    let answer = success(read, &outcome);
+                    let answer = success_of(read, &outcome);
+                    prop_assert_eq!(&answer, &success(read, &outcome));
                     let written = parse(&answer);
                     prop_assert!(is_answer_to(&written, &id, false), "{written:?}");
                     let answer = failure(Some(read), &Error::invalid_params(named.into_owned()), Era::Modern);

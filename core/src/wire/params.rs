@@ -37,7 +37,8 @@ pub(crate) struct Params<'a> {
     request_id: Option<&'a RawValue>,
 }
 
-impl<'a> Known<'a> for Params<'a> {
+// In a box, since it would be moved a dozen times on its way.
+impl<'a> Known<'a> for Box<Params<'a>> {
     fn place(&mut self, key: &str) -> Option<(u32, Place<'_, 'a>)> {
         Some(match key {
             "_meta" => (0, Place::Meta(&mut self.meta)),
@@ -91,7 +92,7 @@ impl<'a> Known<'a> for Meta<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Given<Params<'a>> {
+impl<'de: 'a, 'a> Deserialize<'de> for Given<Box<Params<'a>>> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Given::take(deserializer)
     }
@@ -145,7 +146,7 @@ impl<'a> Params<'a> {
     ///
     /// # Errors
     /// `InvalidParams` where they are no object, or have a member twice.
-    pub(crate) fn of(given: Given<Self>) -> Result<Self, Error> {
+    pub(crate) fn of(given: Given<Box<Self>>) -> Result<Box<Self>, Error> {
         given.read("params").map(Option::unwrap_or_default)
     }
 
@@ -559,7 +560,7 @@ mod properties {
         RawValue::from_string(value.to_string()).unwrap()
     }
 
-    fn read(raw: &RawValue) -> Result<Params<'_>, Error> {
+    fn read(raw: &RawValue) -> Result<Box<Params<'_>>, Error> {
         Params::of(serde_json::from_str(raw.get()).unwrap())
     }
 

@@ -197,7 +197,9 @@ impl<'a> CallTool<'a> {
     pub(crate) fn new(to: For<'a>, output: &'a ToolOutput, wrapped: bool) -> Self {
         let ToolOutput { content, structured, is_error, meta, .. } = output;
         let structured = structured.as_deref();
-        let mut blocks: Vec<_> = content.iter().map(|content| wire_content(content, to.version)).collect();
+        // A vector that grows makes room for four at once, which are two kilobytes.
+        let mut blocks = Vec::with_capacity(content.len().max(1));
+        blocks.extend(content.iter().map(|content| wire_content(content, to.version)));
         if let (true, Some(structured)) = (blocks.is_empty(), structured) {
             // Clients that know no structured content read the same JSON as text.
             blocks.push(WireContent::Own(text_block(Cow::Borrowed(structured.get()))));

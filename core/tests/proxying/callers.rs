@@ -4,6 +4,7 @@ use edgemcp::{
     ProtocolVersion, Server,
     auth::{Principal, Requirement, StaticTokens},
     compose::Mount,
+    middleware::ResponseCaching,
     prelude::*,
     remote::Remote,
 };
@@ -214,4 +215,49 @@ fn a_legacy_client_has_its_token_passed_on_too() {
     let version = ProtocolVersion::V2025_11_25.as_str();
     let answer = stage.post(body.to_string(), &[("mcp-protocol-version", version), ADA]);
     assert_eq!(answer.message(), "wiped by ada");
+}
+
+#[test]
+fn a_change_that_cannot_be_served_shows_nobody_what_another_caller_sees() {
+    let plugins = edgemcp::compose::Live::new();
+    let far = Far::new(guarded(), Speaks::Both);
+    let stage = stage_of(near(remote().forward_authorization()).live(&plugins), &far);
+    let sees = |who| names(&ask(&stage, "tools/list", json!({}), &[who]), "tools", "name");
+    let spell = |said: &'static str| Tool::new("spell", said, |_, _: NoArguments| async { "fine" });
+    plugins.add_tool(spell("Spell.")).unwrap();
+    for who in [ADA, BOB] {
+        assert_eq!(sees(who).contains(&"far_wipe".to_owned()), who == ADA);
+    }
+    // One with a version and one without cannot both be served.
+    plugins.add_tool(spell("Spell anew.").version("2")).unwrap();
+    for who in [ADA, BOB, ADA, BOB] {
+        let seen = sees(who);
+        assert_eq!(seen.contains(&"far_wipe".to_owned()), who == ADA, "{who:?}: {seen:?}");
+        assert!(seen.contains(&"far_add".to_owned()) && seen.contains(&"spell".to_owned()), "{seen:?}");
+    }
+    assert!(stage.log.all().contains("a change of the server is not served"), "{}", stage.log.all());
+}
+
+#[test]
+fn what_a_remote_answers_to_a_header_that_is_passed_on_is_cached_for_nobody_without_it() {
+    let whose = Tool::new("whose", "Whose.", |cx: Context, _: NoArguments| async move {
+        let header = |name| cx.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("none");
+        format!("{} {}", header("authorization"), header("x-tenant"))
+    });
+    let far = Far::new(common::server().tool(whose.read_only(true).idempotent(true)), Speaks::Both);
+    let passes_on = remote().forward_authorization().forward_header("x-tenant");
+    let stage = stage_of(near(passes_on).middleware(ResponseCaching::new()), &far);
+    let acme = [ADA, ("x-tenant", "acme")];
+    for _ in 0..2 {
+        for (sent, answer) in [
+            (&acme[..], "Bearer ada-token acme"),
+            (&[ADA], "Bearer ada-token none"),
+            (&[BOB], "Bearer bob-token none"),
+            (&[], "none none"),
+        ] {
+            assert_eq!(call(&stage, "far_whose", sent).message(), answer);
+        }
+    }
+    let calls = far.methods().iter().filter(|method| *method == "tools/call").count();
+    assert_eq!(calls, 4, "each is asked for once");
 }

@@ -241,3 +241,16 @@ fn what_stands_in_the_store_and_is_nothing_is_asked_for_anew() {
         assert!(far.methods().contains(&"initialize".to_owned()), "{spoiled}");
     }
 }
+
+#[test]
+fn a_client_that_claims_to_be_the_end_of_a_circle_takes_nothing_from_the_others() {
+    let far = Far::new(common::server(), Speaks::ModernOnly);
+    let stage = stage(&far);
+    let (body, mut headers) = common::modern("tools/list", json!({}));
+    headers.push(("edgemcp-hops", "5".to_owned()));
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let forged = stage.post(body.to_string(), &headers);
+    assert!(forged.text.contains("passed on by 5 servers"), "{}", forged.text);
+    let others = stage.modern("tools/list", json!({}));
+    assert!(others.text.contains("far_add") && !others.text.contains("unavailable"), "{}", others.text);
+}

@@ -28,8 +28,13 @@ pub(super) fn key(cx: &Context, asked: &Asked<'_>, varies: Option<&str>) -> Opti
         return None;
     }
     let who = &cx.0.tables.who;
+    // Another server that gets these may answer by them, also where nobody here has looked at the token.
+    let forwarded = cx.0.tables.forwarded.iter().map(|name| {
+        let value = cx.headers().get(name)?.as_bytes();
+        Some(value.escape_ascii().to_string())
+    });
     serde_json::to_string(&(
-        cx.principal().map(identity),
+        (cx.principal().map(identity), forwarded.collect::<Vec<_>>()),
         // A new version of the server asks anew, and so does one that is mounted elsewhere.
         (&who.name, &who.version, cx.scope()),
         (asked.method.as_str(), asked.component, asked.version),

@@ -70,7 +70,8 @@ type Varies = dyn Fn(&Context) -> String + Send + Sync;
 /// What one caller was answered is no other's. An entry is found by the caller's issuer, subject, client, scopes and claims
 /// (without those that differ from token to token, such as `exp`), the server's name and version, the component and its
 /// version, and the arguments, in one form whatever the order of their members; all hashed (SHA-256). So who is not
-/// authenticated shares with all who are not. What else a handler looks at (a header, what its session keeps, an address)
+/// authenticated shares with all who are not. Headers that a [`Remote`](crate::remote::Remote) passes on, such as a token,
+/// keep answers apart too. What else a handler looks at (a header, what its session keeps, an address)
 /// must be named with [`vary_by`](Self::vary_by), or one client is answered as another was.
 ///
 /// Entries are of no revision, so a client of either era is answered with what one of the other has asked for. They are in

@@ -5,7 +5,7 @@ mod bm25;
 mod pattern;
 mod words;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -209,7 +209,7 @@ fn install<S: Search>(
         search,
         mark: mark.clone(),
         max_results: settings.max_results,
-        kept: Mutex::default(),
+        shelf: OnceLock::new(),
     });
     let (found_by, caller) = (Some(mark.clone()), settings.call_tool.clone());
     let description = S::DESCRIPTION.replace("`call_tool`", &format!("`{caller}`"));
@@ -265,11 +265,9 @@ struct Desk<S: Search> {
     search: S,
     mark: Mark,
     max_results: usize,
-    /// What was put in order, and for which tables: those of a server that is live are laid out anew.
-    kept: Mutex<Option<Kept<S>>>,
+    /// What was put in order with the first search. A server that is live is laid out anew with each change, and so is this.
+    shelf: OnceLock<Shelf<S>>,
 }
-
-type Kept<S> = (Weak<Tables>, Arc<Shelf<S>>);
 
 /// Tools, in order.
 struct Shelf<S: Search> {
@@ -279,7 +277,7 @@ struct Shelf<S: Search> {
 
 impl<S: Search> Desk<S> {
     async fn search(&self, cx: &Context, query: S::Query) -> Result<ToolOutput, ToolError> {
-        let shelf = self.shelf(&cx.0.tables);
+        let shelf = self.shelf.get_or_init(|| self.lay_out(&cx.0.tables));
         let found = self.search.find(&shelf.index, &query)?;
         let found = found.into_iter().filter_map(|at| shelf.tools.get(at).cloned());
         let seen = perform::seen(cx, found.collect()).await?;
@@ -289,19 +287,10 @@ impl<S: Search> Desk<S> {
         Ok(ToolOutput { structured: Some(structured), ..ToolOutput::default() })
     }
 
-    fn shelf(&self, tables: &Arc<Tables>) -> Arc<Shelf<S>> {
-        // What is kept is replaced whole.
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, shelf)) = &*kept
-            && std::ptr::eq(of.as_ptr(), Arc::as_ptr(tables))
-        {
-            return Arc::clone(shelf);
-        }
+    fn lay_out(&self, tables: &Tables) -> Shelf<S> {
         let is_found = |tool: &&Arc<Tool>| tool.unlisted && tool.found_by.as_ref() == Some(&self.mark);
         let tools: Vec<_> = tables.components.all_tools().filter(is_found).cloned().collect();
-        let shelf = Arc::new(Shelf { index: self.search.index(&tools), tools });
-        *kept = Some((Arc::downgrade(tables), Arc::clone(&shelf)));
-        shelf
+        Shelf { index: self.search.index(&tools), tools }
     }
 }
 
