@@ -79,6 +79,6 @@ async fn of_requests_that_come_at_once_to_two_instances_exactly_as_many_go_on_as
 async fn requests_that_may_go_on_wait_for_one_another_and_are_not_refused() {
     let redis = Redis::start(&[]).await;
     let standing = Standing(clock());
-    let instances = instances(&redis, &standing, &|| RateLimiting::token_bucket(1.0).burst(50));
-    assert_eq!(admitted(&instances, 50).await, 50);
+    let instances = instances(&redis, &standing, &|| RateLimiting::token_bucket(1.0).burst(100));
+    assert_eq!(admitted(&instances, 100).await, 100);
 }

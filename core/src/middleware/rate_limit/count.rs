@@ -138,6 +138,9 @@ async fn in_store(algorithm: &Algorithm, platform: &Platform, key: &Key) -> Resu
             0 => Consistency::Eventual,
             _ => Consistency::Strong,
         };
+        if attempt > 0 {
+            pause(platform, attempt).await;
+        }
         let found = store.get(key, consistency).await?.map(|entry| entry.value);
         match algorithm.decide(found.as_deref(), platform.now()) {
             Decision::Refuse { retry_after } => return Ok(Verdict::Refused { retry_after }),
@@ -148,16 +151,15 @@ async fn in_store(algorithm: &Algorithm, platform: &Platform, key: &Key) -> Resu
                 }
             }
         }
-        pause(platform, attempt).await;
     }
     // Somebody else's request was counted in each of these attempts, so there is more than the store can count.
     Ok(Verdict::Refused { retry_after: CONTENDED_WAIT })
 }
 
-/// Waits for a while that differs from what others wait, and grows up to 64 ms, so that requests which came at the same
+/// Waits for a while that differs from what others wait, and grows up to 256 ms, so that requests which came at the same
 /// moment do not meet again and again.
 async fn pause(platform: &Platform, attempt: u32) {
-    let longest_ms = 2_u64 << attempt.min(5);
+    let longest_ms = 1_u64 << attempt.min(8);
     let mut drawn = [0; 4];
     // Without randomness all wait alike, which is worse and not wrong.
     let _ = platform.random().fill(&mut drawn);

@@ -80,10 +80,11 @@ pub enum OnFailure {
 /// That is exact, whatever comes at the same moment, for instances whose clocks agree. One whose clock is ahead by `d` lets
 /// through, once, what comes back in `d`.
 ///
-/// Bucket and window read a count and write it if nobody else has written meanwhile, up to 20 times with pauses between
-/// them. Requests that share one count and come at the same moment so wait for one another; what was not counted by then is
-/// refused, since it was too much at once. Where one count is to take more than some fifty requests a second (one limit for
-/// everybody, on many instances), take a fixed window, whose count is one increment and waits for nobody.
+/// Bucket and window read a count and write it if nobody else has written meanwhile, up to 20 times, with pauses between
+/// them that grow to 256 ms. So requests that share one count and come at the same moment wait for one another, for some
+/// seconds at the most and mostly for much less, and what was not counted by then is refused, since it was too much at once:
+/// a count takes as many requests in a second as reads and writes fit into it one after another. For one limit that is
+/// shared by everybody on many instances take a fixed window, whose count is one increment and waits for nobody.
 #[derive(Debug)]
 pub struct RateLimiting {
     counter: Counter,
@@ -202,8 +203,8 @@ impl RateLimiting {
     /// Counts in this instance instead of in the store: an approximation, since `n` instances let through `n` times as much,
     /// and one that is started anew has forgotten all. It costs nothing, and needs nothing of the store.
     ///
-    /// It remembers [`LOCAL_CLIENTS_MAX`] clients unless [`local_clients_max`](Self::local_clients_max) says otherwise, some
-    /// 300 bytes each; past it, those that have not come for longest are forgotten.
+    /// It remembers [`LOCAL_CLIENTS_MAX`] clients unless [`local_clients_max`](Self::local_clients_max) says otherwise, a
+    /// few hundred bytes each; past it, those that have not come for longest are forgotten.
     #[must_use]
     pub fn local(self) -> Self {
         self.local_clients_max(LOCAL_CLIENTS_MAX)
