@@ -53,7 +53,6 @@ pub(crate) enum Outcome<'a> {
 
 /// What a body holds.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it, and the large one is what mostly comes")]
 pub(crate) enum Inbound<'a> {
     One(Message<'a>),
     /// The messages of a batch, each still to be read on its own.
