@@ -431,7 +431,7 @@ impl Node {
             changed.apply(&mut own);
         }
         let mut all = Merge::new(self.on_duplicate);
-        all.add(own, flat);
+        all.add(own);
         for part in &mut self.parts {
             let components = match part {
                 Part::Mounted(layer, node) => {
@@ -465,7 +465,7 @@ impl Node {
                     components
                 }
             };
-            all.add(components, flat);
+            all.add(components);
         }
         let mut components = all.finish(flat);
         let told = flat.problems.len();
@@ -576,7 +576,7 @@ impl Merge {
         Self { components: Components::default(), policy }
     }
 
-    fn add(&mut self, more: Components, _: &mut Flat) {
+    fn add(&mut self, more: Components) {
         self.components.tools.extend(more.tools);
         self.components.resources.extend(more.resources);
         self.components.prompts.extend(more.prompts);

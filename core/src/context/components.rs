@@ -92,8 +92,7 @@ impl Context {
     async fn serve<R: Hooked>(&self, message: R) -> Result<R::Response, Error> {
         let course = Course { chain: Arc::clone(&self.0.tables.chain), end: End::Components };
         let served = course.run(self.in_scope(0), message.into_message()).await?;
-        R::response(served)
-            .ok_or_else(|| Error::internal("a middleware has answered a message with what answers another"))
+        R::answered(served)
     }
 
     /// The components as the server that is asked sees them.

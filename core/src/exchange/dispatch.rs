@@ -234,8 +234,7 @@ impl Exchange {
     async fn through<R: Hooked>(&self, cx: &Context, message: R) -> Result<R::Response, Error> {
         let course = Course { chain: Arc::clone(&self.tables.chain), end: End::Components };
         let served = perform::unpanicked(cx, course.run(cx.clone(), message.into_message())).await??;
-        R::response(served)
-            .ok_or_else(|| Error::internal("a middleware has answered a message with what answers another"))
+        R::answered(served)
     }
 
     async fn read_resource(

@@ -15,8 +15,8 @@ use crate::{
     future::{BoxFuture, caught},
     limits::echo,
     middleware::{
-        CallTool, Complete, Component, Course, End, GetPrompt, ListTools, Listed, Message, ReadResource,
-        Response,
+        CallTool, Complete, Component, Course, End, GetPrompt, Hooked, ListTools, Listed, Message,
+        ReadResource, Response, mismatch,
     },
     model::{Completed, Listing, Pairs, ResourceContents},
     output::{PromptOutput, ResourceOutput, ToolOutput},
@@ -240,10 +240,7 @@ pub(crate) fn enter_tool(cx: Context, tool: Arc<Tool>, hop: usize, call: CallToo
         let Some(next) = next else { return run_tool(cx, &tool, call).await };
         let message = Message::CallTool(CallTool { name: next.key.clone().into_owned(), ..call });
         let scope = next.scope;
-        match pass(cx, scope, Found::Tool(tool, hop), message).await? {
-            Response::Tool(output) => Ok(output),
-            _ => Err(mismatch()),
-        }
+        CallTool::answered(pass(cx, scope, Found::Tool(tool, hop), message).await?)
     })
 }
 
@@ -326,10 +323,9 @@ pub(crate) fn enter_resource(
             false => next.key.clone().into_owned(),
         };
         let found = Found::Resource { resource: Arc::clone(&resource), hop, values, uri: uri.clone() };
-        match pass(cx, next.scope, found, Message::ReadResource(ReadResource { uri })).await? {
-            Response::Resource(output) => Ok(output),
-            _ => Err(mismatch()),
-        }
+        ReadResource::answered(
+            pass(cx, next.scope, found, Message::ReadResource(ReadResource { uri })).await?,
+        )
     })
 }
 
@@ -379,10 +375,7 @@ pub(crate) fn enter_prompt(
         let Some(next) = next else { return get_prompt(cx, &prompt, get).await };
         let message = Message::GetPrompt(GetPrompt { name: next.key.clone().into_owned(), ..get });
         let scope = next.scope;
-        match pass(cx, scope, Found::Prompt(prompt, hop), message).await? {
-            Response::Prompt(output) => Ok(output),
-            _ => Err(mismatch()),
-        }
+        GetPrompt::answered(pass(cx, scope, Found::Prompt(prompt, hop), message).await?)
     })
 }
 
@@ -558,10 +551,7 @@ fn enter_completion(
         if let Some(next) = completion.place.hops.get(hop) {
             let (scope, of) = (next.scope, next.key.clone().into_owned());
             let message = Message::Complete(Complete { of, ..complete });
-            return match pass(cx, scope, Found::Completion(completion, hop), message).await? {
-                Response::Completions(completions) => Ok(completions),
-                _ => Err(mismatch()),
-            };
+            return Complete::answered(pass(cx, scope, Found::Completion(completion, hop), message).await?);
         }
         let Complete { argument, value, mut arguments, .. } = complete;
         arguments.retain(|(name, _)| *name != argument);
@@ -577,8 +567,4 @@ pub(crate) fn no_completion(what: &str, of: &str, argument: &str) -> Error {
         "argument" => format!("{} has no argument {}", echo(of), echo(argument)),
         what => format!("there is no {what} {}", echo(of)),
     })
-}
-
-fn mismatch() -> Error {
-    Error::internal("a middleware has answered a message with what answers another")
 }

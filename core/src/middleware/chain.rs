@@ -104,11 +104,7 @@ impl<R: Hooked> Next<R> {
     pub fn run(self, message: R) -> BoxFuture<'static, Result<R::Response, Error>> {
         let Self { cx, course, at, step, .. } = self;
         let running = go(cx, course, at, step, message.into_message());
-        Box::pin(async move {
-            R::response(running.await?).ok_or_else(|| {
-                Error::internal("a middleware has answered a message with what answers another")
-            })
-        })
+        Box::pin(async move { R::answered(running.await?) })
     }
 
     /// The same, to be run once more: for a middleware that tries again, and knows what may happen twice.

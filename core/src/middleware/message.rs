@@ -83,6 +83,17 @@ pub trait Hooked: Sized + Send + 'static {
 
     #[doc(hidden)]
     fn response(response: Response) -> Option<Self::Response>;
+
+    /// What it was answered with, or that a middleware has mistaken it for another.
+    #[doc(hidden)]
+    fn answered(response: Response) -> Result<Self::Response, Error> {
+        Self::response(response).ok_or_else(mismatch)
+    }
+}
+
+/// A middleware has made up an answer of another kind, which is the server's fault.
+pub(crate) fn mismatch() -> Error {
+    Error::internal("a middleware has answered a message with what answers another")
 }
 
 impl Hooked for Message {

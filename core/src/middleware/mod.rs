@@ -66,7 +66,6 @@ mod retry;
 mod timing;
 mod tool_injection;
 
-pub(crate) use self::chain::{Chain, Course, End, Gate};
 pub use self::{
     authorization::Authorization,
     chain::Next,
@@ -95,6 +94,10 @@ pub use self::{
     retry::Retry,
     timing::{DetailedTiming, Timing},
     tool_injection::{PromptTools, ResourceTools, ToolInjection},
+};
+pub(crate) use self::{
+    chain::{Chain, Course, End, Gate},
+    message::mismatch,
 };
 pub use crate::model::Unavailable;
 use crate::{
